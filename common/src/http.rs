@@ -1,0 +1,99 @@
+//! The HTTP client to the provider. The `oauth2` crate calls it for tokens, we for the user.
+
+use std::{error::Error as _, pin::Pin, time::Duration};
+
+use oauth2::{
+    AsyncHttpClient, HttpRequest, HttpResponse,
+    http::{HeaderValue, StatusCode, header},
+};
+use reqwest::{Client, redirect::Policy};
+
+/// The largest answer of a provider that is read, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Connections to the provider, shared by all requests and kept alive.
+#[derive(Clone, Debug)]
+pub(crate) struct Http(Client);
+
+/// Why there is no answer that could be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("no answer in time")]
+    Timeout,
+    #[error("{0}")]
+    Failed(String),
+    #[error("an answer of more than {MAX_BODY} bytes")]
+    TooLarge,
+    #[error("status {0}")]
+    Status(StatusCode),
+}
+
+impl Http {
+    /// `direct` leaves out the proxy that the environment may name, for a provider on this machine.
+    pub(crate) fn new(direct: bool) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            // A redirect followed would carry the code and the client secret to wherever it says.
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(10))
+            .user_agent(concat!("oauth2-axum-examples/", env!("CARGO_PKG_VERSION")));
+        let client = if direct { client.no_proxy() } else { client };
+        client.build().map(Self)
+    }
+
+    /// One request, one answer: nothing is sent again, as a code works only once.
+    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let mut answer = self.0.execute(request.try_into()?).await?;
+        let status = answer.status();
+        // oauth2 would take a 500 with `{"error": ...}` for the provider's considered answer.
+        if status.is_redirection() || status.is_server_error() {
+            return Err(HttpError::Status(status));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(HttpError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let json = answer.headers().get(header::CONTENT_TYPE).cloned();
+        let mut response = HttpResponse::new(body);
+        *response.status_mut() = if is_error_in_disguise(status, response.body()) {
+            StatusCode::BAD_REQUEST
+        } else {
+            status
+        };
+        let json = json.unwrap_or(HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        Ok(response)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+/// GitHub answers 200 with an `error` in the body.
+fn is_error_in_disguise(status: StatusCode, body: &[u8]) -> bool {
+    let has_error =
+        |json: serde_json::Value| json.get("error").is_some_and(serde_json::Value::is_string);
+    status == StatusCode::OK && serde_json::from_slice(body).is_ok_and(has_error)
+}
+
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        // The source says what happened; the URL may have a query that is nobody's business.
+        let error = error.without_url();
+        let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        Self::Failed(format!("{error}{cause}"))
+    }
+}

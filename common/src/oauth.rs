@@ -1,0 +1,443 @@
+//! The authorization code flow (RFC 6749, section 4.1) with PKCE (RFC 7636), once for everybody:
+//! [`OAuth::begin`] -> [`OAuth::finish`] -> [`OAuth::user`], [`OAuth::refresh`], [`OAuth::revoke`].
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    response::Redirect,
+};
+use axum_extra::headers::{Authorization, HeaderMapExt};
+use oauth2::{
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, EndpointNotSet, EndpointSet,
+    HttpRequest, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    Scope, StandardRevocableToken, TokenUrl,
+    basic::{
+        BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+        BasicTokenIntrospectionResponse,
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tower_cookies::Cookies;
+use url::{
+    Url,
+    form_urlencoded::{self, byte_serialize},
+};
+
+use crate::{
+    Error, Params, Result,
+    config::{FromSettings, PublicUrl, Setting, Settings, is_loopback},
+    cookies::CookieKeys,
+    http::{Http, HttpError},
+    provider::{CLIENT_SETTINGS, Provider},
+    token::Token,
+    unix_now,
+};
+
+/// How long a person has between `/login` and `/auth`.
+const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
+/// How many logins may be under way in one browser, each in a tab of its own.
+const MAX_LOGINS: usize = 5;
+
+/// A client of one provider. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OAuth(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    provider: Provider,
+    client: Client,
+    http: Http,
+    cookies: CookieKeys,
+    public_url: PublicUrl,
+    redirect_uri: String,
+}
+
+type Client = oauth2::Client<
+    BasicErrorResponse,
+    Token,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// A login that this browser has started and not finished, in an encrypted cookie of its own.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    started: u64,
+    state: CsrfToken,
+    verifier: PkceCodeVerifier,
+    redirect_uri: String,
+    next: Option<String>,
+}
+
+/// What a finished login brings.
+pub struct Login {
+    /// The token of the user.
+    pub token: Token,
+    /// What was given to [`OAuth::begin`].
+    pub next: Option<String>,
+}
+
+impl OAuth {
+    /// A client of this provider, which sends people back to `PUBLIC_URL` + `redirect_path`.
+    ///
+    /// # Errors
+    /// When there are no certificates to check the provider's with.
+    pub fn new(
+        provider: Provider,
+        cookies: CookieKeys,
+        public_url: PublicUrl,
+        redirect_path: &str,
+    ) -> Result<Self, String> {
+        let redirect_uri = public_url.join(redirect_path);
+        let client = oauth2::Client::new(provider.client_id.clone())
+            .set_client_secret(provider.client_secret.clone())
+            .set_auth_type(provider.auth_type.clone())
+            .set_auth_uri(AuthUrl::from_url(provider.auth_url.clone()))
+            .set_token_uri(TokenUrl::from_url(provider.token_url.clone()))
+            .set_redirect_uri(RedirectUrl::new(redirect_uri.clone()).map_err(|e| e.to_string())?);
+        let http = Http::new(is_loopback(&provider.token_url))
+            .map_err(|error| format!("no HTTPS client: {error}; install ca-certificates"))?;
+        Ok(Self(Arc::new(Inner { provider, client, http, cookies, public_url, redirect_uri })))
+    }
+
+    /// Step 1: remembers the login in a cookie and sends the browser to the provider.
+    ///
+    /// `next` comes back from [`OAuth::finish`].
+    ///
+    /// # Errors
+    /// [`Error::CookieTooLarge`].
+    pub fn begin(&self, cookies: &Cookies, next: Option<String>) -> Result<Redirect> {
+        // PKCE: who steals the code cannot use it without the verifier, of which the provider is
+        // shown a hash only (RFC 7636). State: ties the answer to this browser, or else an attacker
+        // could log a victim into the attacker's account (RFC 6749, section 10.12).
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state) = self
+            .0
+            .client
+            .authorize_url(CsrfToken::new_random)
+            .add_scopes(self.0.provider.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge)
+            .url();
+
+        self.make_room(cookies);
+        let name = cookie_name(state.secret());
+        let redirect_uri = self.0.redirect_uri.clone();
+        let pending = Pending { started: unix_now(), state, verifier, redirect_uri, next };
+        self.0.cookies.encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
+
+        tracing::info!(
+            "1/4 to {} with a new state and a PKCE challenge; their secrets stay here",
+            self.0.provider.name
+        );
+        Ok(Redirect::to(url.as_str()))
+    }
+
+    /// Step 2 and 3: checks the provider's answer and exchanges its code for a token.
+    ///
+    /// # Errors
+    /// What the browser brought wrong, what the person refused, what the provider did wrong.
+    pub async fn finish(&self, cookies: &Cookies, answer: &Params) -> Result<Login> {
+        // Nothing of the answer is believed before the state is: anybody can send a browser here.
+        let state = answer.get("state").ok_or(Error::StateMismatch)?;
+        let pending = self.take(cookies, state).ok_or(Error::StateMismatch)?;
+        if *pending.state.secret() != state || pending.redirect_uri != self.0.redirect_uri {
+            return Err(Error::StateMismatch);
+        }
+        // Which provider answers, where it says so (RFC 9207).
+        if let (Some(issuer), Some(iss)) = (&self.0.provider.issuer, answer.get("iss"))
+            && issuer != iss
+        {
+            return Err(Error::IssuerMismatch);
+        }
+        if let Some(error) = answer.get("error") {
+            return Err(refusal(error));
+        }
+        let missing = || Error::Malformed("the answer has neither a code nor an error".into());
+        let code = answer.get("code").ok_or_else(missing)?;
+        tracing::info!("2/4 back from {} with a code; the state matches", self.0.provider.name);
+
+        let token = self.exchange(code, pending.verifier).await?;
+        tracing::info!("3/4 the code and the PKCE verifier became a token, server to server");
+        Ok(Login { token, next: pending.next })
+    }
+
+    async fn exchange(&self, code: &str, verifier: PkceCodeVerifier) -> Result<Token> {
+        self.0
+            .client
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .set_pkce_verifier(verifier)
+            .request_async(&self.0.http)
+            .await
+            .map_err(|error| self.token_error(error))?
+            .checked()
+    }
+
+    /// The next token, when the last has run out (RFC 6749, section 6).
+    ///
+    /// # Errors
+    /// [`Error::GrantRefused`] when the provider wants the person to log in again.
+    pub async fn refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
+        let mut token = self
+            .0
+            .client
+            .exchange_refresh_token(refresh_token)
+            .request_async(&self.0.http)
+            .await
+            .map_err(|error| self.token_error(error))?
+            .checked()?;
+        // No new refresh token in the answer: the old one goes on.
+        token.refresh_token.get_or_insert_with(|| refresh_token.clone());
+        tracing::info!("the token had run out; {} gave the next one", self.0.provider.name);
+        Ok(token)
+    }
+
+    /// What the provider knows of the user.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] when the provider does not accept the token any more.
+    pub async fn user(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
+        let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
+        let url = self.0.provider.userinfo_url.as_ref().ok_or_else(no_endpoint)?;
+        let mut request = request(Method::GET, url, Vec::new());
+        // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
+        let bearer =
+            Authorization::bearer(access_token.secret()).map_err(|_| Error::NotLoggedIn)?;
+        request.headers_mut().typed_insert(bearer);
+        let answer = self.0.http.send(request).await?;
+        match answer.status().as_u16() {
+            200 => serde_json::from_slice(answer.body())
+                .map_err(|_| Error::Provider("the user is not a JSON object".into())),
+            401 => Err(Error::NotLoggedIn),
+            status => Err(Error::Provider(format!("status {status} instead of a user"))),
+        }
+    }
+
+    /// Tells the provider that the token is not needed any more (RFC 7009).
+    ///
+    /// Best effort: the person is logged out here whatever the provider says.
+    pub async fn revoke(&self, access_token: &AccessToken, refresh_token: Option<&RefreshToken>) {
+        let Some(url) = &self.0.provider.revocation_url else { return };
+        let refresh = async {
+            match refresh_token {
+                Some(token) => self.revoke_one(url, token.secret(), "refresh_token").await,
+                None => Ok(()),
+            }
+        };
+        let access = self.revoke_one(url, access_token.secret(), "access_token");
+        // Both at once: not every provider ends the one with the other.
+        let (refresh, access) = tokio::join!(refresh, access);
+        match refresh.and(access) {
+            Ok(()) => tracing::info!("{} has revoked the token", self.0.provider.name),
+            Err(error) => tracing::warn!("the token could not be revoked: {error}"),
+        }
+    }
+
+    async fn revoke_one(&self, url: &Url, token: &str, hint: &str) -> Result<(), HttpError> {
+        let request = self.revocation_request(url, token, hint);
+        match self.0.http.send(request).await?.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(HttpError::Status(status)),
+        }
+    }
+
+    /// By hand, as oauth2 insists on https here, which a provider on this machine does not have.
+    fn revocation_request(&self, url: &Url, token: &str, hint: &str) -> HttpRequest {
+        let Provider { client_id, client_secret, auth_type, .. } = &self.0.provider;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", token).append_pair("token_type_hint", hint);
+        let in_body = matches!(auth_type, AuthType::RequestBody);
+        if in_body {
+            form.append_pair("client_id", client_id);
+            form.append_pair("client_secret", client_secret.secret());
+        }
+        let mut request = request(Method::POST, url, form.finish().into_bytes());
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, form_type);
+        if !in_body {
+            let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+            let basic = Authorization::basic(&encode(client_id), &encode(client_secret.secret()));
+            request.headers_mut().typed_insert(basic);
+        }
+        request
+    }
+
+    /// What a person should know when the server is up.
+    fn announce(&self, settings: &mut Settings) {
+        let Provider { id, name, auth_url, .. } = &self.0.provider;
+        if id == "demo" {
+            let origin = auth_url.origin().ascii_serialization();
+            settings.notice(format!(
+                "the provider is the demo provider on {origin}, which plays {name}"
+            ));
+            settings.notice(
+                "for a real one set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README".into(),
+            );
+        } else {
+            settings.notice(format!("the provider is {name}"));
+        }
+        settings.notice(format!("the redirect URI to register there is {}", self.0.redirect_uri));
+    }
+
+    /// The provider.
+    pub fn provider(&self) -> &Provider {
+        &self.0.provider
+    }
+
+    /// The keys of this server's cookies.
+    pub fn cookies(&self) -> &CookieKeys {
+        &self.0.cookies
+    }
+
+    /// Where browsers find this server.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.0.public_url
+    }
+
+    /// The login of this state, which is spent by this: a second answer finds none.
+    fn take(&self, cookies: &Cookies, state: &str) -> Option<Pending> {
+        let name = cookie_name(state);
+        let pending = self.0.cookies.decrypt(cookies, &name);
+        self.0.cookies.remove(cookies, &name);
+        pending
+    }
+
+    /// Forgets the oldest logins of this browser, so that its cookies never grow too large to send.
+    fn make_room(&self, cookies: &Cookies) {
+        let started = |name: String| {
+            let pending: Pending = self.0.cookies.decrypt(cookies, &name)?;
+            Some((pending.started, name))
+        };
+        let names = self.0.cookies.names(cookies, &cookie_name(""));
+        let mut logins: Vec<_> = names.into_iter().filter_map(started).collect();
+        logins.sort_unstable();
+        let too_many = (logins.len() + 1).saturating_sub(MAX_LOGINS);
+        for (_, name) in &logins[..too_many] {
+            self.0.cookies.remove(cookies, name);
+        }
+    }
+
+    /// What a failed token request means for the person. Only the `Display` of the error is
+    /// logged: its `Debug` shows the token response.
+    fn token_error(&self, error: RequestTokenError<HttpError, BasicErrorResponse>) -> Error {
+        use BasicErrorResponseType::{Extension, InvalidClient, InvalidGrant, UnauthorizedClient};
+
+        let code = match error {
+            RequestTokenError::Request(error) => return error.into(),
+            RequestTokenError::ServerResponse(response) => response.error().clone(),
+            other => return Error::Provider(format!("its token endpoint: {other}")),
+        };
+        match &code {
+            InvalidGrant => Error::GrantRefused,
+            // GitHub's own names for the two.
+            Extension(name) if name == "bad_verification_code" => Error::GrantRefused,
+            Extension(name) if name != "incorrect_client_credentials" => {
+                Error::Provider("an unknown error code from its token endpoint".into())
+            }
+            InvalidClient | UnauthorizedClient | Extension(_) => Error::Provider(format!(
+                "it does not accept this client; check CLIENT_ID, CLIENT_SECRET and CLIENT_AUTH_METHOD \
+                 (now {})",
+                match self.0.provider.auth_type {
+                    AuthType::BasicAuth => "client_secret_basic",
+                    _ => "client_secret_post",
+                }
+            )),
+            other => Error::Provider(format!("{} from its token endpoint", other.as_ref())),
+        }
+    }
+}
+
+impl FromSettings for OAuth {
+    const SETTINGS: &'static [Setting] = CLIENT_SETTINGS;
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        let secrets = settings.signing_secrets("SESSION_SECRET", 64);
+        let provider = Provider::from_settings(settings).await;
+        let (secrets, provider) = secrets.zip(provider)?;
+        let public_url = settings.public_url().clone();
+        let cookies = CookieKeys::new(&secrets, public_url.is_https());
+        match Self::new(provider, cookies, public_url, "/auth") {
+            Ok(oauth) => {
+                oauth.announce(settings);
+                Some(oauth)
+            }
+            Err(why) => {
+                settings.problem("HTTPS", why);
+                None
+            }
+        }
+    }
+}
+
+/// A guard: the browser came under the host name of `PUBLIC_URL`.
+///
+/// Who types `localhost` for `127.0.0.1` is sent on, or else the login cookie would be kept for
+/// the wrong host. Host names that are not of this machine are a proxy's business.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicHost;
+
+impl<S: Send + Sync> FromRequestParts<S> for PublicHost
+where
+    OAuth: FromRef<S>,
+{
+    type Rejection = Redirect;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
+        let oauth = OAuth::from_ref(state);
+        let own = oauth.public_url();
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
+        let elsewhere = |asked: Url| is_loopback(&asked) && asked.host() != own.as_url().host();
+        if own.is_loopback() && asked.is_some_and(elsewhere) {
+            return Err(Redirect::to(&own.join(&parts.uri.to_string())));
+        }
+        Ok(Self)
+    }
+}
+
+fn cookie_name(state: &str) -> String {
+    format!("login_{state}")
+}
+
+fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
+    let mut request = HttpRequest::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = url.as_str().parse().expect("a URL of the settings is a URI");
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(header::ACCEPT, json);
+    request
+}
+
+/// What an `error` in the answer means (RFC 6749, section 4.1.2.1). Only known codes are repeated:
+/// the rest, and the description, are text that anybody can have written.
+fn refusal(error: &str) -> Error {
+    const KNOWN: [&str; 4] =
+        ["invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope"];
+    match error {
+        "access_denied" => Error::Denied,
+        "server_error" => Error::Provider("server_error in its answer".into()),
+        "temporarily_unavailable" => {
+            Error::Provider("temporarily_unavailable in its answer".into())
+        }
+        other => Error::Refused(
+            KNOWN.into_iter().find(|known| *known == other).unwrap_or("unknown error"),
+        ),
+    }
+}
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Timeout => Self::ProviderTimeout,
+            other => Self::Provider(other.to_string()),
+        }
+    }
+}

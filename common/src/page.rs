@@ -1,0 +1,66 @@
+//! The look of the few HTML pages: one frame, one stylesheet, no script.
+
+use askama::Template;
+use axum::{
+    http::{HeaderName, header},
+    response::{Html, IntoResponse, Response},
+};
+
+/// A page, whose content comes from a template that escapes by itself.
+#[derive(Debug)]
+pub struct Page<T> {
+    title: &'static str,
+    content: T,
+    form_action: Option<String>,
+}
+
+impl<T: Template> Page<T> {
+    /// A page with this title.
+    pub fn new(title: &'static str, content: T) -> Self {
+        Self { title, content, form_action: None }
+    }
+
+    /// The origin, beside our own, to which a form's answer may redirect: browsers hold the policy
+    /// `form-action` against redirects too.
+    #[must_use]
+    pub fn form_redirects_to(mut self, origin: String) -> Self {
+        self.form_action = Some(origin);
+        self
+    }
+}
+
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct Layout<'a> {
+    title: &'a str,
+    content: &'a str,
+}
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let render = |content: &str| Layout { title: self.title, content }.render();
+        let html = self
+            .content
+            .render()
+            .and_then(|content| render(&content))
+            .expect("writing to a string cannot fail");
+        let redirect = self.form_action.map_or(String::new(), |origin| format!(" {origin}"));
+        let policy = format!(
+            "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+             frame-ancestors 'none'; form-action 'self'{redirect}"
+        );
+        // `no-referrer` would make a form post `Origin: null`, which looks like another site.
+        let referrer = (header::REFERRER_POLICY, "same-origin".to_owned());
+        let csp: (HeaderName, String) = (header::CONTENT_SECURITY_POLICY, policy);
+        ([csp, referrer], Html(html)).into_response()
+    }
+}
+
+/// `GET /style.css`: the stylesheet of every page.
+pub async fn stylesheet() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "max-age=3600"),
+    ];
+    (headers, include_str!("style.css"))
+}

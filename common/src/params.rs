@@ -1,0 +1,185 @@
+//! The parameters of an OAuth request, read more strictly than a web framework does.
+
+use std::collections::HashMap;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{Method, header},
+    response::{IntoResponse, Response},
+};
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Result};
+
+/// The parameters of the query of a `GET`, or of the form that a `POST` sends.
+///
+/// None but `scope` stands twice, an empty one counts as left out (RFC 6749, section 3.1), and what
+/// is not UTF-8 (appendix B) or has control characters is refused instead of repaired: two
+/// different inputs must never become the same user name.
+#[derive(Debug)]
+pub struct Params(Unchecked);
+
+/// Parameters of which some may be malformed: for the one endpoint that must say so by a redirect.
+#[derive(Debug, Default)]
+pub struct Unchecked {
+    /// `None` where the parameter is repeated or malformed.
+    values: HashMap<String, Option<String>>,
+    problem: Option<&'static str>,
+}
+
+impl Params {
+    /// Parses `a=b&c=d`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a parameter twice, a broken escape or a forbidden character.
+    pub fn parse(raw: &str) -> Result<Self> {
+        Unchecked::parse(raw).check()
+    }
+
+    /// The value of a parameter, when it has one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)
+    }
+}
+
+impl Unchecked {
+    fn parse(raw: &str) -> Self {
+        let mut params = Self::default();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (decode(name), decode(value)) {
+                (Ok(name), Ok(value)) => params.insert(name, value),
+                (Ok(name), Err(problem)) => {
+                    params.values.insert(name, None);
+                    params.problem = Some(problem);
+                }
+                (Err(problem), _) => params.problem = Some(problem),
+            }
+        }
+        params
+    }
+
+    fn insert(&mut self, name: String, value: String) {
+        match self.values.get_mut(&name) {
+            None => drop(self.values.insert(name, Some(value))),
+            // A form with check boxes sends one `scope` each: it is a list anyway.
+            Some(Some(scopes)) if name == "scope" => *scopes = format!("{scopes} {value}"),
+            Some(earlier) => {
+                *earlier = None;
+                self.problem = Some("a parameter is given twice");
+            }
+        }
+    }
+
+    /// The value of a parameter, when it has exactly one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_deref().filter(|value| !value.is_empty())
+    }
+
+    /// Whether there is such a parameter at all, however it looks.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// The parameters, when nothing is wrong with any.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] says what is.
+    pub fn check(self) -> Result<Params> {
+        match self.problem {
+            None => Ok(Params(self)),
+            Some(problem) => Err(Error::Malformed(problem.into())),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let params = Unchecked::from_request(request, state).await?;
+        params.check().map_err(IntoResponse::into_response)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Unchecked {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        if request.method() == Method::GET {
+            return Ok(Self::parse(request.uri().query().unwrap_or_default()));
+        }
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let media_type = content_type.and_then(|value| value.to_str().ok()?.split(';').next());
+        if !media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(FORM)) {
+            let expected = "send the parameters as a form (application/x-www-form-urlencoded)";
+            return Err(Error::Malformed(expected.into()).into_response());
+        }
+        let body =
+            Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        match std::str::from_utf8(&body) {
+            Ok(text) => Ok(Self::parse(text)),
+            Err(_) => Err(Error::Malformed(NOT_UTF8.into()).into_response()),
+        }
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+const NOT_UTF8: &str = "a parameter is not text in UTF-8";
+
+/// Undoes form encoding (RFC 6749, appendix B).
+///
+/// # Errors
+/// Says what is wrong: a broken escape, not UTF-8, a control character.
+pub fn decode(encoded: &str) -> Result<String, &'static str> {
+    let whole = |escape: &[u8]| matches!(escape, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    if !encoded.split('%').skip(1).all(|escape| whole(escape.as_bytes())) {
+        return Err("a parameter has a broken percent escape");
+    }
+    let spaced = encoded.replace('+', " ");
+    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| NOT_UTF8)?;
+    if text.chars().any(char::is_control) {
+        return Err("a parameter has a control character");
+    }
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scope_may_stand_twice() {
+        let params = Params::parse("scope=a&x=1&scope=b+c").unwrap();
+        assert_eq!(params.get("scope"), Some("a b c"));
+        assert!(Params::parse("state=a&state=a").is_err());
+        assert!(Params::parse("state=&state=a").is_err());
+    }
+
+    #[test]
+    fn a_parameter_that_is_wrong_has_no_value() {
+        let params = Unchecked::parse("a=1&a=2&b=%ff&c=3");
+        assert_eq!((params.get("a"), params.get("b"), params.get("c")), (None, None, Some("3")));
+    }
+
+    #[test]
+    fn an_empty_parameter_counts_as_left_out() {
+        let params = Params::parse("state=&&code").unwrap();
+        assert_eq!(
+            (params.get("state"), params.get("code"), params.get("error")),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_not_clean_text_is_refused_and_not_repaired() {
+        for raw in
+            ["a=%zz", "a=%", "a=%f", "a=%ff", "%ff=a", "a=%00", "a=%0d%0a", "a=%C2%85", "a=%+1"]
+        {
+            assert!(Params::parse(raw).is_err(), "{raw}");
+        }
+        assert_eq!(Params::parse("a=%C3%A9%2B+%25").unwrap().get("a"), Some("é+ %"));
+    }
+}

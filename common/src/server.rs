@@ -1,0 +1,283 @@
+//! Runs an app: settings, listener, limits, headers, error pages, graceful shutdown.
+//!
+//! Connections are served with hyper's own builder: `axum::serve` has no timers, so that a silent
+//! client keeps its connection for ever and holds up the shutdown.
+
+use std::{convert::Infallible, env, io, net::SocketAddr, process::ExitCode, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    handler::Handler,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{from_fn, map_response_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    config::{FromSettings, PublicUrl, SERVER_SETTINGS, Setting, Settings},
+    error::{Detail, negotiate},
+    page::stylesheet,
+};
+
+/// How long a client may take to send its headers, also of the next request on a connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one request may take; more than the HTTP client to the provider may.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long requests under way may go on after the signal to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 32 * 1024;
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Runs an app until Ctrl-C or SIGTERM.
+///
+/// What the app needs is read from the environment; problems end with exit code 2 and a line each.
+pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
+    let table = || SERVER_SETTINGS.iter().chain(S::SETTINGS);
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            print!("{}", help(table()));
+            return ExitCode::SUCCESS;
+        }
+        Some(_) => {
+            return fail(&[
+                "there are no arguments but --help; settings come from the environment".into(),
+            ]);
+        }
+    }
+    let mut settings = Settings::from_env(table());
+    let levels = settings.parse("RUST_LOG", "a level, such as info, or info,common=debug");
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_target(false);
+    tracing_subscriber::registry().with(lines).with(levels).init();
+
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&[format!("no threads to run on: {error}")]),
+    };
+    runtime.block_on(async {
+        match Server::start(app, settings).await {
+            Ok(server) => {
+                stop_signal().await;
+                tracing::info!("stopping; what is under way is finished first");
+                tokio::select! {
+                    () = server.stop() => {}
+                    () = stop_signal() => {}
+                }
+                ExitCode::SUCCESS
+            }
+            Err(problems) => fail(&problems),
+        }
+    })
+}
+
+fn fail(problems: &[String]) -> ExitCode {
+    for problem in problems {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::from(2)
+}
+
+/// What `--help` prints.
+fn help(table: impl Iterator<Item = &'static Setting>) -> String {
+    let mut text =
+        "Settings are environment variables; a .env file in the working directory is read too.\n"
+            .to_owned();
+    for Setting { name, default, help } in table {
+        text += &format!("\n{name}\n    {help}\n    Default: {default}.\n");
+    }
+    text
+}
+
+/// A server that accepts connections, until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Where browsers find it.
+    pub public_url: PublicUrl,
+    stop: watch::Sender<()>,
+    listeners: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts an app, and what its settings ask for beside it.
+    ///
+    /// # Errors
+    /// Every problem of the settings, a line each.
+    pub async fn start<S: FromSettings>(
+        app: impl FnOnce(S) -> Router,
+        mut settings: Settings,
+    ) -> Result<Self, Vec<String>> {
+        let listener = settings.bind().await;
+        let state = S::from_settings(&mut settings).await;
+        let public_url = settings.public_url().clone();
+        let found = settings.finish()?;
+        let (Some(listener), Some(state)) = (listener, state) else {
+            return Err(vec![
+                "a setting is wrong, and nothing says which: that is our mistake".into(),
+            ]);
+        };
+        let addr = listener.local_addr().map_err(|error| vec![error.to_string()])?;
+
+        let (stop, stopped) = watch::channel(());
+        let mut listeners = JoinSet::new();
+        for (listener, companion) in found.companions {
+            listeners.spawn(serve(listener, harden(companion, false), stopped.clone()));
+        }
+        listeners.spawn(serve(listener, harden(app(state), public_url.is_https()), stopped));
+        for warning in found.warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!("listening on http://{addr}");
+        for notice in found.notices {
+            tracing::info!("{notice}");
+        }
+        tracing::info!("open {public_url}/ in a browser");
+        Ok(Self { addr, public_url, stop, listeners })
+    }
+
+    /// Takes no more connections and finishes the requests under way.
+    pub async fn stop(self) {
+        let Self { stop, listeners, .. } = self;
+        drop(stop);
+        listeners.join_all().await;
+    }
+}
+
+async fn stop_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<()>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
+    let connections = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                // Answers are small and whole: waiting for more to send only delays them.
+                let _ = stream.set_nodelay(true);
+                let service = TowerToHyperService::new(app.clone());
+                let connection = http.serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connections.watch(connection));
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            // Most likely there are no file descriptors left, until a connection ends.
+            Err(error) => {
+                tracing::error!("cannot accept a connection: {error}");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way after {SHUTDOWN_TIMEOUT:?}");
+    }
+}
+
+fn is_of_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// What holds for every route of every server: limits, error answers, headers.
+fn harden(app: Router, https: bool) -> Router {
+    app.route("/style.css", get(stylesheet))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(|_| {
+            (StatusCode::INTERNAL_SERVER_ERROR, Detail::of("an unexpected error; it is in the log"))
+                .into_response()
+        }))
+        .layer(from_fn(negotiate))
+        .layer(map_response_with_state(https, security_headers))
+}
+
+/// The headers of every answer; a page or a handler that sets its own keeps it.
+async fn security_headers(State(https): State<bool>, mut response: Response) -> Response {
+    const DEFAULTS: [(header::HeaderName, HeaderValue); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(value);
+    }
+    if https {
+        let two_years = HeaderValue::from_static("max-age=63072000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, two_years);
+    }
+    response
+}
+
+/// Like [`get`], for a handler that does something: `HEAD`, which axum would answer by running it,
+/// is refused like every other method.
+pub fn get_only<H, T, S>(handler: H) -> MethodRouter<S, Infallible>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let refuse = || async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")]) };
+    get(handler).head(refuse).fallback(refuse)
+}
+
+/// Refuses a form that another site sent in this person's name (cross-site request forgery).
+///
+/// Browsers send `Sec-Fetch-Site`, older ones `Origin` alone; a client that sends neither, such as
+/// curl, has no cookies that another site could use.
+///
+/// # Errors
+/// [`crate::Error::CrossSite`].
+pub fn check_same_origin(request: &axum::http::HeaderMap, own: &PublicUrl) -> crate::Result<()> {
+    let same = match (request.get("sec-fetch-site"), request.get(header::ORIGIN)) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => *origin == *own.to_string(),
+        (None, None) => true,
+    };
+    if same { Ok(()) } else { Err(crate::Error::CrossSite) }
+}

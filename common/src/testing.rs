@@ -1,0 +1,218 @@
+//! For tests: a server on a free port, and a browser that shows everything.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
+use serde_json::Value;
+
+use crate::{
+    config::{FromSettings, Settings},
+    server::Server,
+};
+
+/// Starts an app on free ports of this machine, with these settings beside.
+///
+/// # Panics
+/// With the problems of the settings, when there are any.
+pub async fn start<S: FromSettings>(
+    app: impl FnOnce(S) -> Router,
+    vars: &[(&str, &str)],
+) -> Server {
+    let free_ports = [("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")];
+    let settings = Settings::from_vars(free_ports.into_iter().chain(vars.iter().copied()));
+    Server::start(app, settings).await.unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// Keeps cookies, by host as browsers do, and follows no redirect: tests look at each step.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    client: Client,
+    /// The cookies, by host and name.
+    pub cookies: BTreeMap<(String, String), String>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The URL that was asked for.
+    pub url: Url,
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: header::HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+impl Default for Browser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Browser {
+    /// A browser without cookies.
+    ///
+    /// # Panics
+    /// Without certificates on this machine.
+    pub fn new() -> Self {
+        let client = Client::builder().redirect(Policy::none()).no_proxy().build();
+        Self { client: client.expect("an HTTP client"), cookies: BTreeMap::new() }
+    }
+
+    /// `GET`, as a person's browser does it.
+    pub async fn get(&mut self, url: impl AsRef<str>) -> Answer {
+        let request = self.request(Method::GET, url);
+        self.send(request).await
+    }
+
+    /// `POST` of a form.
+    pub async fn post(&mut self, url: impl AsRef<str>, form: &[(&str, &str)]) -> Answer {
+        let request = self.request(Method::POST, url).form(form);
+        self.send(request).await
+    }
+
+    /// A request to change before it is sent with [`Browser::send`]; it accepts JSON.
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
+        self.client.request(method, url.as_ref()).header(header::ACCEPT, "application/json")
+    }
+
+    /// Sends a request with the cookies, and keeps those of the answer.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send(&mut self, request: RequestBuilder) -> Answer {
+        let request = request.build().expect("a request");
+        let (url, host) = (request.url().clone(), host_of(request.url()));
+        let own = self.cookies.iter().filter(|((at, _), _)| *at == host);
+        let cookies: Vec<_> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
+        let mut request = RequestBuilder::from_parts(self.client.clone(), request);
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies.join("; "));
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            self.keep(&host, cookie.to_str().expect("a cookie in ASCII"));
+        }
+        let body = response.text().await.expect("a whole body");
+        Answer { url, status, headers, body }
+    }
+
+    fn keep(&mut self, host: &str, cookie: &str) {
+        let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+        let (name, value) = pair.split_once('=').expect("name=value");
+        let key = (host.to_owned(), name.to_owned());
+        // Browsers drop what is larger, without a word (RFC 6265bis, section 5.6).
+        assert!(pair.len() <= 4097, "{name} is too large for a browser");
+        if attributes.split(';').any(|attribute| attribute.trim() == "Max-Age=0") {
+            self.cookies.remove(&key);
+        } else {
+            self.cookies.insert(key, value.to_owned());
+        }
+    }
+
+    /// The value of a cookie, on whatever host.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|((_, n), _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Changes a cookie that there is.
+    ///
+    /// # Panics
+    /// When there is none of this name.
+    pub fn set_cookie(&mut self, name: &str, value: impl Into<String>) {
+        let key = self.cookies.keys().find(|(_, n)| n == name).expect("such a cookie").clone();
+        self.cookies.insert(key, value.into());
+    }
+
+    /// Logs in at the demo provider: `/login`, the form, `Allow`; returns what `/auth` answers.
+    pub async fn log_in(&mut self, server: &Server, username: &str) -> Answer {
+        let login = self.get(server.public_url.join("/login")).await;
+        let callback = self.allow(&login, username).await;
+        self.get(callback).await
+    }
+
+    /// Follows the redirect to the demo provider and presses `Allow`; returns the callback URL.
+    pub async fn allow(&mut self, login: &Answer, username: &str) -> String {
+        self.decide(login, &[("username", username), ("decision", "allow")]).await
+    }
+
+    /// Follows the redirect to the demo provider and presses `Deny`; returns the callback URL.
+    pub async fn deny(&mut self, login: &Answer) -> String {
+        self.decide(login, &[("decision", "deny")]).await
+    }
+
+    async fn decide(&mut self, login: &Answer, decision: &[(&str, &str)]) -> String {
+        let consent = self.get(login.location()).await;
+        assert_eq!(consent.status, 200, "{}", consent.body);
+        let hidden = consent.hidden_fields();
+        let hidden = hidden.iter().map(|(name, value)| (&**name, &**value));
+        let form: Vec<_> = hidden.chain(decision.iter().copied()).collect();
+        let answer = self.post(consent.url.join("/oauth2/authorize").expect("a URL"), &form).await;
+        answer.location().to_owned()
+    }
+}
+
+impl Answer {
+    /// Where it redirects to.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn location(&self) -> &str {
+        assert_eq!(self.status, 303, "{}", self.body);
+        self.header("location")
+    }
+
+    /// A header, or an empty text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a header in ASCII"))
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/json", "{}", self.body);
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// The hidden fields of the form on a page.
+    ///
+    /// # Panics
+    /// When the page is not written as our templates write it.
+    pub fn hidden_fields(&self) -> Vec<(String, String)> {
+        let fields = self.body.split(r#"<input type="hidden" name=""#).skip(1);
+        let field = |text: &str| {
+            let (name, rest) = text.split_once(r#"" value=""#)?;
+            Some((unescape(name), unescape(rest.split_once('"')?.0)))
+        };
+        fields.map(|text| field(text).expect("a hidden field")).collect()
+    }
+}
+
+/// Undoes what askama escapes.
+fn unescape(text: &str) -> String {
+    let entities =
+        [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char))
+}
+
+/// The parameters in the query of a URL, in their order.
+///
+/// # Panics
+/// When it is no URL.
+pub fn query_of(url: &str) -> Vec<(String, String)> {
+    Url::parse(url).expect("a URL").query_pairs().into_owned().collect()
+}
+
+/// One parameter of the query of a URL, or an empty text.
+pub fn param_of(url: &str, name: &str) -> String {
+    query_of(url).into_iter().find(|(key, _)| key == name).unwrap_or_default().1
+}
+
+fn host_of(url: &Url) -> String {
+    url.host_str().expect("a host").to_owned()
+}

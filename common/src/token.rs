@@ -1,0 +1,86 @@
+//! The token, as the provider sends it (RFC 6749, section 5.1).
+
+use std::time::Duration;
+
+use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, unix_now};
+
+/// The members that RFC 6749 knows, spelled as they came, and when the token ends.
+///
+/// Its `Debug` shows no secret; its `Serialize` does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// What opens the provider's API.
+    pub access_token: AccessToken,
+    /// How to use it.
+    pub token_type: TokenType,
+    /// How long it lives from when it was sent, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// What gets the next token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<RefreshToken>,
+    /// What it is good for, separated by spaces, where the provider says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// When it ends, in Unix seconds: our own arithmetic, where there is an `expires_in`.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+/// `Bearer` in any case: another type must not be used when one does not know how (RFC 6749,
+/// section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TokenType(String);
+
+impl TryFrom<String> for TokenType {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if name.eq_ignore_ascii_case("bearer") { Ok(Self(name)) } else { Err("not a bearer token") }
+    }
+}
+
+impl Token {
+    /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
+    pub(crate) fn checked(self) -> Result<Self> {
+        let is_token = |token: &String| {
+            !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
+        };
+        let refresh_token = self.refresh_token.as_ref().map(RefreshToken::secret);
+        if !is_token(self.access_token.secret()) || !refresh_token.is_none_or(is_token) {
+            return Err(Error::Provider("a token with characters that no token has".into()));
+        }
+        let expires_at = self.expires_in.map(|seconds| unix_now().saturating_add(seconds));
+        Ok(Self { expires_at, ..self })
+    }
+}
+
+impl oauth2::TokenType for TokenType {}
+
+impl TokenResponse for Token {
+    type TokenType = TokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &TokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}

@@ -1,0 +1,60 @@
+//! `/docs` and `/openapi.json`: the API, to read and to try.
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+};
+use common::config::PublicUrl;
+use utoipa::{
+    OpenApi,
+    openapi::security::{Flow, Implicit, OAuth2, Password, Scopes, SecurityScheme},
+};
+use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
+
+use crate::{login, scopes::SCOPES};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "first_party",
+        description = "Tokens with scopes. The password and the implicit grant are shown because \
+                       many still meet them; new applications use the authorization code flow with \
+                       PKCE (RFC 9700)."
+    ),
+    paths(crate::endpoint1, crate::endpoint2, crate::endpoint3, login::token)
+)]
+struct Api;
+
+/// The document, with where to get a token on this server.
+fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
+    let flows = [
+        Flow::Password(Password::new(public_url.join("/token"), Scopes::from_iter(SCOPES))),
+        Flow::Implicit(Implicit::new(public_url.join("/login"), Scopes::from_iter(SCOPES))),
+    ];
+    let mut api = Api::openapi();
+    api.components
+        .get_or_insert_default()
+        .add_security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new(flows)));
+    api
+}
+
+/// Swagger UI out of this binary: nothing comes from another host.
+pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
+    let config = Config::from("/openapi.json")
+        .oauth2_redirect_url(public_url.join("/docs/oauth2-redirect.html"));
+    let client = oauth::Config::new().client_id("swagger").scopes(vec!["some.scope".to_owned()]);
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi(public_url));
+    Router::from(docs.config(config).oauth(client)).layer(map_response(allow_swagger))
+}
+
+/// What Swagger UI needs: its own scripts, and styles that it writes itself.
+async fn allow_swagger(mut response: Response) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                          img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+                          form-action 'none'; frame-ancestors 'none'";
+    let policy = HeaderValue::from_static(POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}

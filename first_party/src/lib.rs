@@ -1,0 +1,93 @@
+//! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`login`] | `/login` and `/token`: how a person gets a token |
+//! | [`token`] | what is in a token, how it is made and checked |
+//! | [`scopes`] | the guard that asks for a scope |
+//! | [`docs`] | `/docs`: Swagger UI and the OpenAPI document |
+
+use askama::Template;
+use axum::{
+    Json, Router,
+    middleware::map_response,
+    routing::{get, post},
+};
+use common::{Page, error::oauth_endpoint, server::get_only};
+
+pub mod docs;
+pub mod login;
+pub mod scopes;
+pub mod token;
+
+use crate::{
+    scopes::{AnyOf, OTHER, SOME, THIRD},
+    token::Tokens,
+};
+
+/// The routes, in the order of the walkthrough.
+pub fn app(tokens: Tokens) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/endpoint1", get_only(endpoint1))
+        .route("/endpoint2", get_only(endpoint2))
+        .route("/endpoint3", get_only(endpoint3))
+        .route("/login", get_only(login::form).post(login::submit))
+        .route("/token", post(login::token).layer(map_response(oauth_endpoint)))
+        .merge(docs::app(tokens.public_url()))
+        .with_state(tokens)
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index;
+
+/// `GET /`: what this shows.
+async fn index() -> Page<Index> {
+    Page::new("first_party: your own tokens", Index)
+}
+
+/// `GET /endpoint1`: for `some.scope` or `third.scope`.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint1",
+    responses(
+        (status = 200, description = "A greeting", body = String, content_type = "application/json"),
+        (status = 400, description = "More than one Authorization header"),
+        (status = 401, description = "No token, or a bad one"),
+        (status = 403, description = "A good token without the scope"),
+    ),
+    security(("oauth2" = ["some.scope"]), ("oauth2" = ["third.scope"]))
+)]
+async fn endpoint1(_: AnyOf<{ SOME | THIRD }>) -> Json<&'static str> {
+    Json("Hello from endpoint 1")
+}
+
+/// `GET /endpoint2`: for `other.scope` or `third.scope`.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint2",
+    responses(
+        (status = 200, description = "A greeting", body = String, content_type = "application/json"),
+        (status = 400, description = "More than one Authorization header"),
+        (status = 401, description = "No token, or a bad one"),
+        (status = 403, description = "A good token without the scope"),
+    ),
+    security(("oauth2" = ["other.scope"]), ("oauth2" = ["third.scope"]))
+)]
+async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
+    Json("Hello from endpoint 2")
+}
+
+/// `GET /endpoint3`: for everybody, whatever token comes along.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint3",
+    responses((status = 200, description = "A greeting", body = String, content_type = "application/json"))
+)]
+async fn endpoint3() -> Json<&'static str> {
+    Json("Hello from the unprotected endpoint 3")
+}

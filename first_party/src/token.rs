@@ -1,0 +1,208 @@
+//! The access tokens: signed by us, read by us (RFC 7519, in the manner of RFC 9068).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
+use common::{
+    config::{FromSettings, PublicUrl, Setting, Settings},
+    error::Detail,
+    random_token, unix_now,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+/// How long a token lives. There is no way to call one back, so that it is short.
+pub const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// What a token says (RFC 9068, section 2.2). Each is required, and one text or number: `iss` or
+/// `aud` as a list would let another one in beside ours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who made it: `PUBLIC_URL`.
+    pub iss: String,
+    /// Who may read it: `PUBLIC_URL` too.
+    pub aud: String,
+    /// The user.
+    pub sub: String,
+    /// Which application asked for it. Nobody has proven that: these clients have no secrets.
+    pub client_id: String,
+    /// What it opens: scopes, separated by spaces.
+    pub scope: String,
+    /// When it was made, in Unix seconds.
+    pub iat: u64,
+    /// From when on it is good for nothing, in Unix seconds.
+    pub exp: u64,
+    /// A name of its own.
+    pub jti: String,
+}
+
+/// The answer to a token request (RFC 6749, section 5.1).
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct TokenResponse {
+    /// The token.
+    pub access_token: String,
+    /// How to use it: in the header `Authorization: Bearer …`.
+    #[schema(example = "bearer")]
+    pub token_type: &'static str,
+    /// How long it lives, in seconds.
+    pub expires_in: u64,
+    /// What it opens: scopes, separated by spaces.
+    pub scope: String,
+}
+
+/// Makes tokens and checks them. Cheap to clone.
+#[derive(Clone)]
+pub struct Tokens(Arc<Inner>);
+
+struct Inner {
+    header: Header,
+    signing_key: EncodingKey,
+    keys: Vec<DecodingKey>,
+    validation: Validation,
+    public_url: PublicUrl,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("public_url", &self.0.public_url).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// Signs with the first of the secrets, which have 32 bytes or more (RFC 7518, section 3.2),
+    /// and accepts all.
+    ///
+    /// # Panics
+    /// When there is no secret; the settings always give one.
+    pub fn new(secrets: &[String], public_url: PublicUrl) -> Self {
+        // One algorithm: who lets the token choose lets the attacker choose (RFC 8725, section 3.1).
+        let algorithm = Algorithm::HS256;
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[&public_url]);
+        validation.set_audience(&[&public_url]);
+        // jsonwebtoken lets a missing claim pass unless it is required.
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        // It also gives a minute's grace; here the end is the end.
+        validation.leeway = 0;
+        validation.reject_tokens_expiring_in_less_than = 1;
+        Self(Arc::new(Inner {
+            // The type keeps other tokens of the same key apart (RFC 8725, section 3.11).
+            header: Header { typ: Some("at+jwt".into()), ..Header::new(algorithm) },
+            signing_key: EncodingKey::from_secret(secrets[0].as_bytes()),
+            keys: secrets.iter().map(|s| DecodingKey::from_secret(s.as_bytes())).collect(),
+            validation,
+            public_url,
+        }))
+    }
+
+    /// A new token for this user.
+    pub fn issue(&self, subject: &str, client_id: &str, scope: String) -> TokenResponse {
+        let issuer = self.0.public_url.to_string();
+        let iat = unix_now();
+        let claims = Claims {
+            aud: issuer.clone(),
+            iss: issuer,
+            sub: subject.to_owned(),
+            client_id: client_id.to_owned(),
+            scope: scope.clone(),
+            iat,
+            exp: iat + LIFETIME.as_secs(),
+            jti: random_token(),
+        };
+        let access_token = jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing_key)
+            .expect("texts and numbers are JSON, and HMAC takes any key");
+        TokenResponse { access_token, token_type: "bearer", expires_in: LIFETIME.as_secs(), scope }
+    }
+
+    /// What a token says, if it is one of ours and has not ended.
+    pub fn verify(&self, token: &str) -> Option<Claims> {
+        let Inner { header, keys, validation, .. } = &*self.0;
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, validation).ok();
+        let token = keys.iter().find_map(decode)?;
+        // Our own header and no other: no other type, no `crit` that nobody here understands
+        // (RFC 7515, section 4.1.11), no key that the token brings along.
+        (token.header == *header && !token.claims.sub.is_empty()).then_some(token.claims)
+    }
+
+    /// Where browsers find this server.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.0.public_url
+    }
+}
+
+impl FromSettings for Tokens {
+    const SETTINGS: &'static [Setting] = &[Setting {
+        name: "JWT_SECRET",
+        default: "random at each start; required when others can reach the server",
+        help: "Signs the tokens: 32 bytes or more (openssl rand -hex 32); several, separated by commas, to change it.",
+    }];
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        let secrets = settings.signing_secrets("JWT_SECRET", 32)?;
+        Some(Self::new(&secrets, settings.public_url().clone()))
+    }
+}
+
+/// Why a request with or without a token gets nothing (RFC 6750, section 3.1).
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// 401, without an error code: there is no token.
+    NotAuthenticated,
+    /// 400: two of them.
+    Ambiguous,
+    /// 401: forged, changed, ended or not ours; which of these is nobody's business.
+    InvalidToken,
+    /// 403: a good token that does not open this; these scopes would.
+    InsufficientScope(String),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error, detail) = match &self {
+            Self::NotAuthenticated => {
+                (StatusCode::UNAUTHORIZED, String::new(), "Not authenticated")
+            }
+            Self::Ambiguous => (
+                StatusCode::BAD_REQUEST,
+                ", error=\"invalid_request\"".into(),
+                "More than one Authorization header",
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                ", error=\"invalid_token\"".into(),
+                "Could not validate credentials",
+            ),
+            Self::InsufficientScope(scopes) => (
+                StatusCode::FORBIDDEN,
+                format!(", error=\"insufficient_scope\", scope=\"{scopes}\""),
+                "Insufficient permissions",
+            ),
+        };
+        let challenge = format!("Bearer realm=\"first_party\"{error}");
+        (status, [(header::WWW_AUTHENTICATE, challenge)], Detail::of(detail)).into_response()
+    }
+}
+
+/// The guard for any valid token: what it says. For a scope, see [`AnyOf`](crate::scopes::AnyOf).
+impl<S: Send + Sync> FromRequestParts<S> for Claims
+where
+    Tokens: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        // In the header alone: URLs end up in logs, and cookies are sent by other sites too.
+        if parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(Refusal::Ambiguous);
+        }
+        let Authorization(bearer) =
+            parts.headers.typed_get::<Authorization<Bearer>>().ok_or(Refusal::NotAuthenticated)?;
+        Tokens::from_ref(state).verify(bearer.token()).ok_or(Refusal::InvalidToken)
+    }
+}

@@ -1,0 +1,89 @@
+//! The authorization code flow, and a session: the token stays behind a cookie.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
+//! | [`session`] | the two cookies, and the guard [`User`](session::User) |
+//! | [`refresh`] | the provider's token, renewed when it has run out |
+//! | [`users`] | what one gets when logged in |
+//!
+//! The flow itself, step by step and with its checks, is [`common::oauth`].
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{FromRef, State},
+    routing::{get, post},
+};
+use common::{
+    Page,
+    config::{FromSettings, Setting, Settings},
+    oauth::OAuth,
+    server::get_only,
+};
+use tower_cookies::{CookieManagerLayer, Cookies};
+
+pub mod login;
+pub mod refresh;
+pub mod session;
+pub mod users;
+
+use crate::refresh::Refreshes;
+
+/// The routes, in the order of the walkthrough.
+pub fn app(sessions: Sessions) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/login", get_only(login::login))
+        .route("/auth", get_only(login::auth))
+        .route("/users/me", get_only(users::me))
+        .route("/privileged", get_only(users::privileged))
+        .route("/logout", post(login::logout))
+        .layer(CookieManagerLayer::new())
+        .with_state(sessions)
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    oauth: OAuth,
+    refreshes: Refreshes,
+}
+
+impl FromRef<Sessions> for OAuth {
+    fn from_ref(sessions: &Sessions) -> Self {
+        sessions.oauth.clone()
+    }
+}
+
+impl FromSettings for Sessions {
+    const SETTINGS: &'static [Setting] = OAuth::SETTINGS;
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        let oauth = OAuth::from_settings(settings).await?;
+        if oauth.provider().userinfo_url.is_none() {
+            settings.problem("USERINFO_URL", "is missing; a session is about who the user is");
+        }
+        Some(Self { oauth, refreshes: Refreshes::default() })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index {
+    provider: String,
+    login_url: String,
+    user: Option<String>,
+}
+
+/// `GET /`: who is logged in, and where to go.
+async fn index(State(oauth): State<OAuth>, cookies: Cookies) -> Page<Index> {
+    Page::new(
+        "sessions: log in and stay logged in",
+        Index {
+            provider: oauth.provider().name.clone(),
+            login_url: oauth.public_url().join("/login"),
+            user: session::current(&oauth, &cookies).map(|session| session.user.name),
+        },
+    )
+}

@@ -1,0 +1,69 @@
+//! How a session begins and ends.
+
+use axum::{extract::State, http::HeaderMap, response::Redirect};
+use common::{
+    Error, Params, Result,
+    config::PublicUrl,
+    oauth::{OAuth, PublicHost},
+    params::Unchecked,
+    server::check_same_origin,
+};
+use tower_cookies::Cookies;
+
+use crate::session;
+
+/// `GET /login?next=/path`: to the provider.
+pub async fn login(
+    _: PublicHost,
+    State(oauth): State<OAuth>,
+    cookies: Cookies,
+    params: Unchecked,
+) -> Result<Redirect> {
+    let next = params.get("next").and_then(|next| own_path(oauth.public_url(), next));
+    oauth.begin(&cookies, next)
+}
+
+/// `GET /auth?code=…&state=…`: back from the provider; a session begins.
+pub async fn auth(
+    State(oauth): State<OAuth>,
+    cookies: Cookies,
+    answer: Params,
+) -> Result<Redirect> {
+    let login = oauth.finish(&cookies, &answer).await?;
+    let user = oauth.user(&login.token.access_token).await.map_err(|error| match error {
+        Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
+        other => other,
+    })?;
+    let user = oauth.provider().identify(&user)?;
+    // Replace this with your own: find the account of (provider, subject), or create it. Never by
+    // name or e-mail address, which change hands.
+    session::begin(&oauth, &cookies, user, login.token)?;
+
+    tracing::info!("4/4 {} says who it is; a session begins", oauth.provider().name);
+    Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
+}
+
+/// `POST /logout`: ends the session here and the token at the provider.
+pub async fn logout(
+    State(oauth): State<OAuth>,
+    cookies: Cookies,
+    headers: HeaderMap,
+) -> Result<Redirect> {
+    check_same_origin(&headers, oauth.public_url())?;
+    let session = session::current(&oauth, &cookies);
+    if let Some(token) = session.and_then(|session| session::token(&oauth, &cookies, &session)) {
+        oauth.revoke(&token.access_token, token.refresh_token.as_ref()).await;
+    }
+    session::end(&oauth, &cookies);
+    Ok(Redirect::to("/"))
+}
+
+/// A path on this server, or nothing: who could choose the end of a login freely would send people
+/// from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
+fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
+    // Browsers read `\` as `/` and resolve `/.//host`, so they are asked what they would do.
+    let url = own.as_url().join(next).ok()?;
+    let path = url[url::Position::BeforePath..].to_owned();
+    let stays = next.starts_with('/') && url.origin() == own.as_url().origin();
+    (stays && !path.starts_with("//") && path.len() <= 256).then_some(path)
+}
