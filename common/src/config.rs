@@ -117,7 +117,7 @@ impl Settings {
     }
 
     fn read_file(&mut self, path: &Path) -> HashMap<String, String> {
-        match dotenvy::from_path_iter(path).map(|lines| lines.collect::<Result<_, _>>()) {
+        match dotenvy::from_path_iter(path).map(Iterator::collect::<Result<_, _>>) {
             Ok(Ok(vars)) => return vars,
             Err(error) if error.not_found() => {}
             // The errors quote the line, and the line may hold a secret.
@@ -136,7 +136,7 @@ impl Settings {
     pub fn problem(&mut self, name: &str, what: impl fmt::Display) {
         let start = format!("{name} ");
         if !self.problems.iter().any(|known| known.starts_with(&start)) {
-            self.problems.push(start + &what.to_string());
+            self.problems.push(format!("{start}{what}"));
         }
     }
 
@@ -184,7 +184,7 @@ impl Settings {
                     "{name} is not set: a random one is used, until this process ends"
                 ));
             }
-            return Some(vec![random_token() + &random_token()]);
+            return Some(vec![format!("{}{}", random_token(), random_token())]);
         };
         let secrets: Vec<_> = value.split(',').map(|secret| secret.trim().to_owned()).collect();
         if secrets.iter().any(|secret| secret.len() < min_length) {

@@ -35,10 +35,10 @@ use crate::{
 };
 
 /// How long a code may take from here over the browser to the client (RFC 6749, section 4.1.2).
-const CODE_LIFETIME: Duration = Duration::from_secs(60);
+const CODE_LIFETIME: Duration = Duration::from_mins(1);
 /// As Discord's: a week.
-const ACCESS_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+const ACCESS_LIFETIME: Duration = Duration::from_hours(7 * 24);
+const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// How many of each are kept.
 const CAPACITY: usize = 10_000;
 
@@ -169,21 +169,23 @@ struct Consent {
     hidden: Vec<(&'static str, String)>,
 }
 
+/// The parameters of an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
+const AUTHORIZATION_PARAMS: [&str; 7] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
+
 /// `GET /oauth2/authorize?…`: the authorization endpoint; asks the person.
 async fn authorize(State(demo): State<Demo>, params: Params) -> Result<Response, Response> {
     let request = demo.check(&params)?;
     // The whole request rides along in the form, and is checked again when it comes back.
-    const NAMES: [&str; 7] = [
-        "response_type",
-        "client_id",
-        "redirect_uri",
-        "scope",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-    ];
     let hidden = |name| Some((name, params.get(name)?.to_owned()));
-    let hidden = NAMES.into_iter().filter_map(hidden).collect();
+    let hidden = AUTHORIZATION_PARAMS.into_iter().filter_map(hidden).collect();
     let consent = Consent { client_id: demo.client_id.clone(), scope: request.scope, hidden };
     let page = Page::new("Log in to the demo provider", consent);
     Ok(page.form_redirects_to(demo.client_origin).into_response())

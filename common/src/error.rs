@@ -58,7 +58,7 @@ pub enum Error {
     #[error("this was sent by another site; use the button on our own page")]
     CrossSite,
 
-    /// 502: the provider does not answer, or not as OAuth2 says. The cause is for the log.
+    /// 502: the provider does not answer, or not as the standards say. The cause is for the log.
     #[error("the provider cannot be used at the moment; please try again")]
     Provider(String),
 
@@ -210,6 +210,9 @@ pub async fn negotiate(request: Request, next: Next) -> Response {
     if html {
         let title = status.canonical_reason().unwrap_or("Error");
         replace_body(&mut response, Page::new(title, ErrorPage { status, detail }));
+        // It has no form, and the URL of `/auth` has a code in it.
+        let no_referrer = HeaderValue::from_static("no-referrer");
+        response.headers_mut().insert(header::REFERRER_POLICY, no_referrer);
     } else {
         replace_body(&mut response, Json(Body { detail }));
     }

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long a person has between `/login` and `/auth`.
-const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
+const LOGIN_LIFETIME: Duration = Duration::from_mins(10);
 /// How many logins may be under way in one browser, each in a tab of its own.
 const MAX_LOGINS: usize = 5;
 

@@ -160,7 +160,7 @@ impl Provider {
             None if settings.get("CLIENT_ID").is_some() => "discord".to_owned(),
             None => "demo".to_owned(),
         };
-        let credentials = credentials(settings, "CLIENT_ID", "CLIENT_SECRET");
+        let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
         if choice != "custom" {
             for name in CUSTOM_ONLY {
                 if settings.get(name).is_some() {
@@ -172,10 +172,13 @@ impl Provider {
             }
         }
         let mut provider = match choice.as_str() {
-            "custom" => Self::custom(settings, credentials),
-            "demo" => Self::demo(settings, credentials).await,
+            "custom" => {
+                let registration = required(settings, registration);
+                Self::custom(settings, registration)
+            }
+            "demo" => Self::demo(settings, registration.ok()?).await,
             known if PRESETS.iter().any(|preset| preset.id == known) => {
-                let (id, secret) = registered(settings, credentials)?;
+                let (id, secret) = required(settings, registration)?;
                 Self::preset(known, id, secret)
             }
             _ => {
@@ -188,6 +191,9 @@ impl Provider {
     }
 
     /// `discord`, `google` or `github`, for an application that is registered there.
+    ///
+    /// # Panics
+    /// Never: a test reads every preset.
     pub fn preset(id: &str, client_id: ClientId, client_secret: ClientSecret) -> Option<Self> {
         let preset = PRESETS.into_iter().find(|preset| preset.id == id)?;
         let url = |url| Url::parse(url).expect("the URLs of presets are URLs");
@@ -206,8 +212,7 @@ impl Provider {
         })
     }
 
-    fn custom(settings: &mut Settings, credentials: Credentials) -> Option<Self> {
-        let registered = registered(settings, credentials);
+    fn custom(settings: &mut Settings, registration: Option<Registration>) -> Option<Self> {
         for name in ["AUTH_URL", "TOKEN_URL"] {
             if settings.get(name).is_none() {
                 settings.problem(name, "is missing; PROVIDER=custom needs it");
@@ -215,7 +220,7 @@ impl Provider {
         }
         let [auth_url, token_url, userinfo_url, revocation_url] =
             CUSTOM_ONLY.map(|name| settings.endpoint(name));
-        let ((client_id, client_secret), auth_url) = registered.zip(auth_url)?;
+        let ((client_id, client_secret), auth_url) = registration.zip(auth_url)?;
         let host = auth_url.host_str().unwrap_or_default().to_owned();
         Some(Self {
             id: host.clone(),
@@ -233,15 +238,15 @@ impl Provider {
     }
 
     #[cfg(feature = "demo")]
-    async fn demo(settings: &mut Settings, credentials: Credentials) -> Option<Self> {
-        let (id, secret) = credentials.ok()?.unwrap_or_else(|| {
+    async fn demo(settings: &mut Settings, registration: Option<Registration>) -> Option<Self> {
+        let (id, secret) = registration.unwrap_or_else(|| {
             (ClientId::new("demo".into()), ClientSecret::new(crate::random_token()))
         });
         crate::demo::start(settings, id, secret, "/auth").await
     }
 
     #[cfg(not(feature = "demo"))]
-    async fn demo(settings: &mut Settings, _: Credentials) -> Option<Self> {
+    async fn demo(settings: &mut Settings, _: Option<Registration>) -> Option<Self> {
         let what = "and CLIENT_SECRET are missing; this build has no demo provider";
         settings.problem("CLIENT_ID", what);
         None
@@ -280,11 +285,18 @@ pub struct Identity {
     pub name: String,
 }
 
-/// What the application is called at the provider, when it is set; `Err` after a problem.
-type Credentials = Result<Option<(ClientId, ClientSecret)>, ()>;
+/// What the application is called at the provider, and its password there.
+pub type Registration = (ClientId, ClientSecret);
 
 /// The id and the secret from these two settings, which only make sense together.
-pub fn credentials(settings: &mut Settings, id: &str, secret: &str) -> Credentials {
+///
+/// # Errors
+/// When one is missing; the problem has been noted.
+pub fn registration(
+    settings: &mut Settings,
+    id: &str,
+    secret: &str,
+) -> Result<Option<Registration>, Incomplete> {
     let secret_value = settings.secret(secret);
     match (settings.get(id), secret_value) {
         (Some(id), Some(secret)) => {
@@ -293,25 +305,29 @@ pub fn credentials(settings: &mut Settings, id: &str, secret: &str) -> Credentia
         (None, None) => Ok(None),
         (Some(_), None) => {
             settings.problem(secret, format!("is missing; it belongs to {id}"));
-            Err(())
+            Err(Incomplete)
         }
         (None, Some(_)) => {
             settings.problem(id, format!("is missing; it belongs to {secret}"));
-            Err(())
+            Err(Incomplete)
         }
     }
 }
 
-fn registered(
+/// One of two settings that belong together is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Incomplete;
+
+fn required(
     settings: &mut Settings,
-    credentials: Credentials,
-) -> Option<(ClientId, ClientSecret)> {
-    let credentials = credentials.ok()?;
-    if credentials.is_none() {
+    registration: Result<Option<Registration>, Incomplete>,
+) -> Option<Registration> {
+    let registration = registration.ok()?;
+    if registration.is_none() {
         let what = "and CLIENT_SECRET are missing; register your application at the provider";
         settings.problem("CLIENT_ID", what);
     }
-    credentials
+    registration
 }
 
 /// What may be set for every provider.

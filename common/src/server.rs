@@ -3,7 +3,15 @@
 //! Connections are served with hyper's own builder: `axum::serve` has no timers, so that a silent
 //! client keeps its connection for ever and holds up the shutdown.
 
-use std::{convert::Infallible, env, io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    convert::Infallible,
+    env,
+    io::{self, IsTerminal},
+    iter,
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -66,7 +74,10 @@ pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
     let mut settings = Settings::from_env(table());
     let levels = settings.parse("RUST_LOG", "a level, such as info, or info,common=debug");
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    let lines = tracing_subscriber::fmt::layer().with_target(false);
+    let mut lines = tracing_subscriber::fmt::layer().with_target(false);
+    if !io::stdout().is_terminal() {
+        lines = lines.with_ansi(false);
+    }
     tracing_subscriber::registry().with(lines).with(levels).init();
 
     let runtime = match tokio::runtime::Runtime::new() {
@@ -98,13 +109,12 @@ fn fail(problems: &[String]) -> ExitCode {
 
 /// What `--help` prints.
 fn help(table: impl Iterator<Item = &'static Setting>) -> String {
-    let mut text =
-        "Settings are environment variables; a .env file in the working directory is read too.\n"
-            .to_owned();
-    for Setting { name, default, help } in table {
-        text += &format!("\n{name}\n    {help}\n    Default: {default}.\n");
-    }
-    text
+    const FIRST: &str =
+        "Settings are environment variables; a .env file in the working directory is read too.";
+    let lines = table.flat_map(|Setting { name, default, help }| {
+        ["\n\n", name, "\n    ", help, "\n    Default: ", default, "."]
+    });
+    iter::once(FIRST).chain(lines).chain(["\n"]).collect()
 }
 
 /// A server that accepts connections, until it is stopped or dropped.
@@ -262,8 +272,27 @@ where
     T: 'static,
     S: Clone + Send + Sync + 'static,
 {
-    let refuse = || async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")]) };
-    get(handler).head(refuse).fallback(refuse)
+    refuse_others(get(handler), "GET")
+}
+
+/// Like [`get_only`], for a page whose form is sent to its own path.
+pub fn get_and_post<G, P, T, U, S>(page: G, form: P) -> MethodRouter<S, Infallible>
+where
+    G: Handler<T, S>,
+    P: Handler<U, S>,
+    T: 'static,
+    U: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    refuse_others(get(page).post(form), "GET, POST")
+}
+
+fn refuse_others<S>(routes: MethodRouter<S>, allow: &'static str) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let refuse = move || async move { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]) };
+    routes.head(refuse).fallback(refuse)
 }
 
 /// Refuses a form that another site sent in this person's name (cross-site request forgery).

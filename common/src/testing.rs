@@ -1,5 +1,8 @@
 //! For tests: a server on a free port, and a browser that shows everything.
 
+#[cfg(feature = "browser")]
+pub mod chromium;
+
 use std::collections::BTreeMap;
 
 use axum::Router;
@@ -10,6 +13,8 @@ use crate::{
     config::{FromSettings, Settings},
     server::Server,
 };
+
+pub mod provider;
 
 /// Starts an app on free ports of this machine, with these settings beside.
 ///
@@ -61,9 +66,16 @@ impl Browser {
         Self { client: client.expect("an HTTP client"), cookies: BTreeMap::new() }
     }
 
-    /// `GET`, as a person's browser does it.
+    /// `GET`, for JSON.
     pub async fn get(&mut self, url: impl AsRef<str>) -> Answer {
         let request = self.request(Method::GET, url);
+        self.send(request).await
+    }
+
+    /// `GET` of a page, as a person's browser does it.
+    pub async fn visit(&mut self, url: impl AsRef<str>) -> Answer {
+        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        let request = self.client.get(url.as_ref()).header(header::ACCEPT, accept);
         self.send(request).await
     }
 
@@ -118,6 +130,11 @@ impl Browser {
         self.cookies.iter().find(|((_, n), _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// The names of the cookies, on whatever host.
+    pub fn cookie_names(&self) -> Vec<&str> {
+        self.cookies.keys().map(|(_, name)| name.as_str()).collect()
+    }
+
     /// Changes a cookie that there is.
     ///
     /// # Panics
@@ -132,6 +149,18 @@ impl Browser {
         let login = self.get(server.public_url.join("/login")).await;
         let callback = self.allow(&login, username).await;
         self.get(callback).await
+    }
+
+    /// Logs in at a scripted provider, where nobody is asked: `/login`, then `/auth` with a code;
+    /// returns what that answers.
+    pub async fn log_in_with_code(&mut self, server: &Server) -> Answer {
+        let login = self.get(url(server, "/login")).await;
+        self.come_back(server, &login, "code=good").await
+    }
+
+    /// Comes back from the provider, with what it answers to this login: `code=...`, `error=...`.
+    pub async fn come_back(&mut self, server: &Server, login: &Answer, answer: &str) -> Answer {
+        self.get(callback(server, login, answer)).await
     }
 
     /// Follows the redirect to the demo provider and presses `Allow`; returns the callback URL.
@@ -166,8 +195,20 @@ impl Answer {
     }
 
     /// A header, or an empty text.
+    ///
+    /// # Panics
+    /// When it is not ASCII.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a header in ASCII"))
+    }
+
+    /// The `Set-Cookie` headers.
+    ///
+    /// # Panics
+    /// When one is not ASCII.
+    pub fn set_cookies(&self) -> Vec<&str> {
+        let cookies = self.headers.get_all(header::SET_COOKIE).iter();
+        cookies.map(|cookie| cookie.to_str().expect("a cookie in ASCII")).collect()
     }
 
     /// The body as JSON.
@@ -198,6 +239,17 @@ fn unescape(text: &str) -> String {
     let entities =
         [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
     entities.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char))
+}
+
+/// The URL of a path on a server, by the address where it really listens.
+pub fn url(server: &Server, path: &str) -> String {
+    format!("http://{}{path}", server.addr)
+}
+
+/// The URL by which a provider answers this login, with `answer` (`code=...`, `error=...`) as it is.
+pub fn callback(server: &Server, login: &Answer, answer: &str) -> String {
+    let state = param_of(login.location(), "state");
+    format!("{}?{answer}&state={state}", url(server, "/auth"))
 }
 
 /// The parameters in the query of a URL, in their order.

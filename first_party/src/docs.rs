@@ -49,12 +49,18 @@ pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S
     Router::from(docs.config(config).oauth(client)).layer(map_response(allow_swagger))
 }
 
-/// What Swagger UI needs: its own scripts, and styles that it writes itself.
+/// What Swagger UI needs: its own scripts, and styles that it writes itself. Its pages come without
+/// a charset, which browsers would then guess.
 async fn allow_swagger(mut response: Response) -> Response {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                           form-action 'none'; frame-ancestors 'none'";
     let policy = HeaderValue::from_static(POLICY);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    if headers.get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "text/html") {
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, html);
+    }
     response
 }

@@ -13,7 +13,11 @@ use axum::{
     middleware::map_response,
     routing::{get, post},
 };
-use common::{Page, error::oauth_endpoint, server::get_only};
+use common::{
+    Page,
+    error::oauth_endpoint,
+    server::{get_and_post, get_only},
+};
 
 pub mod docs;
 pub mod login;
@@ -32,7 +36,7 @@ pub fn app(tokens: Tokens) -> Router {
         .route("/endpoint1", get_only(endpoint1))
         .route("/endpoint2", get_only(endpoint2))
         .route("/endpoint3", get_only(endpoint3))
-        .route("/login", get_only(login::form).post(login::submit))
+        .route("/login", get_and_post(login::form, login::submit))
         .route("/token", post(login::token).layer(map_response(oauth_endpoint)))
         .merge(docs::app(tokens.public_url()))
         .with_state(tokens)

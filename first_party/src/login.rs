@@ -38,6 +38,9 @@ struct Form {
 
 /// `GET /login`: the form. With the parameters of an authorization request (RFC 6749, section
 /// 4.2.1) its Submit leads back to the client that asked, with the token in the fragment.
+///
+/// # Errors
+/// 400 for an unknown client or redirect URI; every other error is a redirect to the client.
 pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Response, Response> {
     let is_authorization_request =
         ["response_type", "client_id", "redirect_uri"].iter().any(|name| params.has(name));
@@ -60,7 +63,12 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
             .map(|(name, description)| (name, description, true))
             .collect(),
     };
-    Ok(Page::new("Log in", form).into_response())
+    let page = Page::new("Log in", form);
+    let page = match tokens.public_url().as_url().join(&request.redirect_uri) {
+        Ok(client) => page.form_redirects_to(client.origin().ascii_serialization()),
+        Err(_) => page,
+    };
+    Ok(page.into_response())
 }
 
 /// The form of a token request (RFC 6749, section 4.3.2), for the documentation.
@@ -115,6 +123,9 @@ pub async fn token(
 
 /// `POST /login`: the form of an authorization request was submitted: the implicit grant
 /// (RFC 6749, section 4.2.2).
+///
+/// # Errors
+/// Those of [`form`], and 403 when another site sent it.
 pub async fn submit(
     State(tokens): State<Tokens>,
     headers: HeaderMap,
@@ -195,7 +206,7 @@ impl AuthorizationRequest {
         }
         let scopes = requested(params.get("scope")).map_err(|error| refuse(error.error))?;
         let scopes = scopes.into_iter().map(str::to_owned).collect();
-        Ok(Self { client_id, redirect_uri, scopes, params })
+        Ok(Self { params, client_id, redirect_uri, scopes })
     }
 
     fn redirect(&self, answer: &[(&str, &str)]) -> Redirect {

@@ -13,6 +13,9 @@ use tower_cookies::Cookies;
 use crate::session;
 
 /// `GET /login?next=/path`: to the provider.
+///
+/// # Errors
+/// Those of [`OAuth::begin`].
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -24,6 +27,9 @@ pub async fn login(
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
+///
+/// # Errors
+/// Those of [`OAuth::finish`] and [`OAuth::user`].
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
@@ -44,6 +50,9 @@ pub async fn auth(
 }
 
 /// `POST /logout`: ends the session here and the token at the provider.
+///
+/// # Errors
+/// [`Error::CrossSite`]; never because of the provider.
 pub async fn logout(
     State(oauth): State<OAuth>,
     cookies: Cookies,

@@ -26,7 +26,7 @@ type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Expiring::new(Duration::from_secs(60), 1000))))
+        Self(Arc::new(Mutex::new(Expiring::new(Duration::from_mins(1), 1000))))
     }
 }
 

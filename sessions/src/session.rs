@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
 
 /// How long a session lasts, from the login on.
-pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 const SESSION: &str = "session";
 const TOKEN: &str = "token";

@@ -11,6 +11,9 @@ use crate::{
 };
 
 /// `GET /users/me`: what the provider knows of the user.
+///
+/// # Errors
+/// [`Error::NotLoggedIn`] also when the provider has ended it, [`Error::Provider`] when it fails.
 pub async fn me(
     User(session): User,
     State(sessions): State<Sessions>,

@@ -1,0 +1,49 @@
+//! The walkthrough of `basic`, as a person does it: in a real browser, with the provider on
+//! another site (`localhost`) than the app (`127.0.0.1`).
+
+use common::testing::{chromium::Chromium, start};
+
+#[tokio::test]
+async fn a_person_logs_in_and_sees_the_token() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/")).await;
+    browser.press("Log in with Discord").await;
+    browser.see("wants to know who you are").await;
+    assert!(browser.url().await.starts_with("http://localhost:"));
+    browser.press("Allow").await;
+    browser.see("access_token").await;
+    assert!(browser.url().await.starts_with(&server.public_url.join("/auth?code=")));
+
+    browser.assert_clean(&[]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_person_says_no_and_is_told_how_to_go_on() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    browser.press("Deny").await;
+    browser.see("access_denied").await;
+    browser.press("Go on from the start page").await;
+    browser.see("Log in with Discord").await;
+
+    browser.assert_clean(&["status of 403"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn who_types_localhost_logs_in_all_the_same() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(format!("http://localhost:{}/login", server.addr.port())).await;
+    browser.press("Allow").await;
+    browser.see("access_token").await;
+
+    browser.assert_clean(&[]).await;
+    browser.close().await;
+}

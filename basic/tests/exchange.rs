@@ -1,0 +1,327 @@
+//! The token request as the provider sees it, and what each of its answers leads to.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use common::{
+    server::Server,
+    testing::{
+        Answer, Browser,
+        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
+        start, url,
+    },
+    unix_now,
+};
+use serde_json::{Value, json};
+
+async fn scripted() -> (Provider, Server) {
+    let provider = Provider::start().await;
+    let server = start(basic::app, &provider.settings()).await;
+    (provider, server)
+}
+
+/// What a person gets when the provider answers this to the token request.
+async fn answer_to(provider: &Provider, server: &Server, reply: Reply) -> Answer {
+    provider.answer_next("/token", reply);
+    let mut browser = Browser::new();
+    let answer = browser.log_in_with_code(server).await;
+    assert_eq!(browser.cookie_names(), [""; 0], "whatever comes, the login is spent");
+    answer
+}
+
+// checks 39, 40, 42
+#[tokio::test]
+async fn the_token_request_is_what_the_rfc_says() {
+    let (provider, server) = scripted().await;
+    assert_eq!(Browser::new().log_in_with_code(&server).await.status, 200);
+    let [request] = &provider.seen()[..] else { panic!("exactly one request") };
+
+    assert_eq!((request.method.as_str(), &*request.path), ("POST", "/token"));
+    assert_eq!(request.header("content-type"), "application/x-www-form-urlencoded");
+    assert_eq!(request.field("grant_type"), "authorization_code");
+    assert_eq!(request.field("code"), "good");
+    assert_eq!(request.field("redirect_uri"), format!("http://{}/auth", server.addr));
+    let mut names: Vec<_> = request.form.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["code", "code_verifier", "grant_type", "redirect_uri"]);
+
+    let basic = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
+    assert_eq!(request.header("authorization"), format!("Basic {basic}"));
+    assert_eq!(request.header("accept"), "application/json");
+    assert!(request.header("user-agent").starts_with("oauth2-axum-examples/"));
+    assert_eq!(request.header("referer"), "");
+    assert_eq!(request.header("cookie"), "");
+}
+
+// check 40
+#[tokio::test]
+async fn the_client_authenticates_in_the_body_when_it_is_told_to_and_then_only_there() {
+    let provider = Provider::start().await;
+    let method = [("CLIENT_AUTH_METHOD", "client_secret_post")];
+    let server = start(basic::app, &provider.settings_and(&method)).await;
+    assert_eq!(Browser::new().log_in_with_code(&server).await.status, 200);
+    let request = &provider.seen()[0];
+    assert_eq!(request.field("client_id"), CLIENT_ID);
+    assert_eq!(request.field("client_secret"), CLIENT_SECRET);
+    assert!(!request.headers.contains_key("authorization"));
+    assert_eq!(request.path, "/token");
+}
+
+// check 41
+#[tokio::test]
+async fn id_and_secret_are_form_encoded_before_they_are_base64() {
+    let provider = Provider::start().await;
+    let client = [("CLIENT_ID", "a b:c%"), ("CLIENT_SECRET", "p+/=é")];
+    let server = start(basic::app, &provider.settings_and(&client)).await;
+    assert_eq!(Browser::new().log_in_with_code(&server).await.status, 200);
+    let basic = BASE64_STANDARD.encode("a+b%3Ac%25:p%2B%2F%3D%C3%A9");
+    assert_eq!(provider.seen()[0].header("authorization"), format!("Basic {basic}"));
+}
+
+// check 43
+#[tokio::test]
+async fn a_redirect_of_the_token_endpoint_is_not_followed() {
+    let (provider, server) = scripted().await;
+    let elsewhere = Provider::start().await;
+    for (sent, status) in [301, 302, 303, 307, 308].into_iter().enumerate() {
+        for to in [&elsewhere.origin, &provider.origin] {
+            let reply = Reply::redirect(status, &format!("{to}/token"));
+            assert_eq!(answer_to(&provider, &server, reply).await.status, 502, "{status} {to}");
+        }
+        assert_eq!(provider.token_requests(), 2 * (sent + 1), "{status} to itself");
+    }
+    assert_eq!(elsewhere.seen().len(), 0);
+}
+
+// check 46
+#[tokio::test]
+async fn a_provider_that_is_not_there_is_502() {
+    let (provider, server) = scripted().await;
+    let mut browser = Browser::new();
+    let login = browser.get(url(&server, "/login")).await;
+    drop(provider);
+    let answer = browser.come_back(&server, &login, "code=good").await;
+    assert_eq!(answer.status, 502);
+    let detail = "the provider cannot be used at the moment; please try again";
+    assert_eq!(answer.json()["detail"], detail);
+}
+
+// check 50
+#[tokio::test]
+async fn members_that_nobody_knows_are_ignored() {
+    let (provider, server) = scripted().await;
+    let body =
+        r#"{"access_token":"a","token_type":"Bearer","x":{"y":[1]},"note":"ü 🔑","id_token":"i"}"#;
+    let reply = Reply::new(200, "application/json; charset=UTF-8", body);
+    let answer = answer_to(&provider, &server, reply).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json(), json!({ "access_token": "a", "token_type": "Bearer" }));
+}
+
+// check 51
+#[tokio::test]
+async fn bearer_is_accepted_in_any_case_and_shown_as_it_came() {
+    let (provider, server) = scripted().await;
+    for token_type in ["bearer", "Bearer", "BEARER"] {
+        let reply = token(&json!({ "token_type": token_type }));
+        let answer = answer_to(&provider, &server, reply).await;
+        assert_eq!((answer.status, &answer.json()["token_type"]), (200, &token_type.into()));
+    }
+}
+
+// check 52
+#[tokio::test]
+async fn a_token_of_another_type_is_neither_used_nor_shown() {
+    let (provider, server) = scripted().await;
+    for token_type in
+        [json!("mac"), json!("DPoP"), json!("Bearer "), json!(""), json!(1), json!(null)]
+    {
+        let reply = token(&json!({ "token_type": token_type, "access_token": "unusable" }));
+        let answer = answer_to(&provider, &server, reply).await;
+        assert_eq!(answer.status, 502, "{token_type}");
+        assert!(!answer.body.contains("unusable"), "{token_type}");
+    }
+}
+
+// check 53
+#[tokio::test]
+async fn what_the_provider_leaves_out_is_not_invented() {
+    let (provider, server) = scripted().await;
+    let reply = token(&json!({ "expires_in": null, "refresh_token": null, "scope": null }));
+    let answer = answer_to(&provider, &server, reply).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json(), json!({ "access_token": "access", "token_type": "Bearer" }));
+}
+
+// check 54
+#[tokio::test]
+async fn a_strange_lifetime_overflows_nothing() {
+    let (provider, server) = scripted().await;
+    for (expires_in, status) in [
+        (json!(0), 200),
+        (json!(u64::MAX), 200),
+        (json!("3600"), 502),
+        (json!(3600.5), 502),
+        (json!(-5), 502),
+        (json!(1e300), 502),
+        (json!([1]), 502),
+    ] {
+        let before = unix_now();
+        let reply = token(&json!({ "expires_in": expires_in }));
+        let answer = answer_to(&provider, &server, reply).await;
+        assert_eq!(answer.status, status, "{expires_in}");
+        if status == 200 {
+            let token = answer.json();
+            assert_eq!(token["expires_in"], expires_in);
+            let earliest = before.saturating_add(expires_in.as_u64().unwrap());
+            assert!(token["expires_at"].as_u64().unwrap() >= earliest, "{expires_in}");
+        }
+    }
+}
+
+// check 55
+#[tokio::test]
+async fn a_token_that_is_none_is_502() {
+    let (provider, server) = scripted().await;
+    for changes in [
+        json!({ "access_token": null }),
+        json!({ "access_token": "" }),
+        json!({ "access_token": 5 }),
+        json!({ "access_token": "a\r\nX-Injected: 1" }),
+        json!({ "access_token": "a\u{0}" }),
+        json!({ "access_token": "é" }),
+        json!({ "refresh_token": "" }),
+        json!({ "refresh_token": "a\nb" }),
+        json!({ "refresh_token": ["a"] }),
+    ] {
+        let answer = answer_to(&provider, &server, token(&changes)).await;
+        assert_eq!(answer.status, 502, "{changes}");
+        assert_eq!(answer.header("x-injected"), "", "{changes}");
+        assert!(answer.json()["access_token"].is_null(), "{changes}");
+    }
+}
+
+// check 56
+#[tokio::test]
+async fn a_200_that_is_no_token_is_not_a_500() {
+    let (provider, server) = scripted().await;
+    let json_type = "application/json";
+    for (reply, status) in [
+        (Reply::error(200, "invalid_grant"), 400),
+        (Reply::error(200, "bad_verification_code"), 400),
+        (Reply::error(200, "incorrect_client_credentials"), 502),
+        (Reply::error(200, "something"), 502),
+        (Reply::json(200, &json!([])), 502),
+        (Reply::json(200, &json!(["access_token"])), 502),
+        (Reply::json(200, &Value::Null), 502),
+        (Reply::json(200, &json!({})), 502),
+        (Reply::json(200, &json!("token")), 502),
+        (Reply::new(200, json_type, ""), 502),
+        (Reply::new(204, json_type, ""), 502),
+        (Reply::new(200, "text/html", "<h1>Welcome</h1>"), 502),
+        (Reply::new(200, json_type, b"{\"access_token\":\"\xff\",\"token_type\":\"Bearer\"}"), 502),
+        (
+            Reply::new(
+                200,
+                json_type,
+                r#"{"access_token":"a","access_token":"b","token_type":"Bearer"}"#,
+            ),
+            502,
+        ),
+        (Reply::new(200, json_type, r#"{"access_token":"a","token_type":"Bearer""#), 502),
+        (Reply::new(200, json_type, "[".repeat(60_000)), 502),
+        (Reply::new(200, json_type, "[".repeat(200_000)), 502),
+    ] {
+        let what = format!("{reply:.200?}");
+        let answer = answer_to(&provider, &server, reply).await;
+        assert_eq!(answer.status, status, "{what}");
+        assert!(answer.json()["detail"].is_string(), "{what}");
+        assert!(!answer.body.contains("Welcome"), "{what}");
+    }
+}
+
+// check 57
+#[tokio::test]
+async fn an_error_of_the_token_endpoint_becomes_ours_and_nothing_of_it_comes_through() {
+    let (provider, server) = scripted().await;
+    let described = |error: &str| {
+        json!({
+            "error": error,
+            "error_description": format!("<b>echo {CLIENT_SECRET}</b>"),
+            "error_uri": "https://echo.example",
+        })
+    };
+    let html = format!("<html>echo {CLIENT_SECRET}</html>");
+    let html = |status| Reply::new(status, "text/html", html.clone());
+    for (reply, status) in [
+        (Reply::json(400, &described("invalid_grant")), 400),
+        (Reply::json(401, &described("invalid_client")), 502),
+        (Reply::json(400, &described("invalid_client")), 502),
+        (Reply::json(400, &described("unauthorized_client")), 502),
+        (Reply::json(400, &described("invalid_request")), 502),
+        (Reply::json(400, &described("unsupported_grant_type")), 502),
+        (Reply::json(400, &described("echo")), 502),
+        (Reply::json(500, &described("invalid_grant")), 502),
+        (Reply::json(503, &described("temporarily_unavailable")), 502),
+        (Reply::json(400, &json!({ "message": "echo" })), 502),
+        (html(400), 502),
+        (html(401), 502),
+        (html(403), 502),
+        (html(404), 502),
+        (html(429), 502),
+        (html(500), 502),
+        (html(503), 502),
+    ] {
+        let what = format!("{reply:?}");
+        let answer = answer_to(&provider, &server, reply).await;
+        assert_eq!(answer.status, status, "{what}");
+        let whole = format!("{:?} {}", answer.headers, answer.body);
+        assert!(!whole.contains("echo") && !whole.contains(CLIENT_SECRET), "{whole}");
+        let detail = if status == 400 { "did not accept the code" } else { "cannot be used" };
+        assert!(answer.json()["detail"].as_str().unwrap().contains(detail), "{what}");
+    }
+}
+
+// check 58
+#[tokio::test]
+async fn a_large_token_is_shown_whole() {
+    let (provider, server) = scripted().await;
+    let large = "t".repeat(12 * 1024);
+    let answer = answer_to(&provider, &server, token(&json!({ "access_token": large }))).await;
+    assert_eq!((answer.status, &answer.json()["access_token"]), (200, &large.into()));
+}
+
+// check 59
+#[tokio::test]
+async fn the_token_is_shown_as_the_provider_sent_it() {
+    let (provider, server) = scripted().await;
+    let before = unix_now();
+    let sent = json!({ "access_token": "a~b c", "expires_in": 5, "scope": "identify  email" });
+    let mut shown = answer_to(&provider, &server, token(&sent)).await.json();
+    let ends = shown.as_object_mut().unwrap().remove("expires_at").unwrap().as_u64().unwrap();
+    assert!((before + 5..=before + 7).contains(&ends));
+    let expected = json!({
+        "access_token": "a~b c",
+        "token_type": "Bearer",
+        "expires_in": 5,
+        "refresh_token": "refresh",
+        "scope": "identify  email",
+    });
+    assert_eq!(shown, expected);
+}
+
+// checks 60, 61
+#[tokio::test]
+async fn the_token_is_for_nobody_elses_eyes() {
+    let (_provider, server) = scripted().await;
+    let mut browser = Browser::new();
+    let login = browser.get(url(&server, "/login")).await;
+    let callback = common::testing::callback(&server, &login, "code=good");
+    let request =
+        browser.request(reqwest::Method::GET, callback).header("origin", "http://localhost:9");
+    let answer = browser.send(request).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("pragma"), "no-cache");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    assert_eq!(answer.header("x-frame-options"), "DENY");
+}

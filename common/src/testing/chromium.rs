@@ -1,0 +1,180 @@
+//! A real browser: headless Chromium, driven over `WebDriver`.
+//!
+//! Needs Debian's packages `chromium` and `chromium-driver`, or their like.
+
+#![expect(clippy::missing_panics_doc, reason = "a test ends where the page is not as it should be")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+pub use thirtyfour::By;
+use thirtyfour::{
+    ChromiumLikeCapabilities, DesiredCapabilities, WebDriver, WindowHandle,
+    prelude::ElementQueryable,
+};
+
+/// Chromium, and the driver in between. Call [`Chromium::close`] at the end of a test.
+#[derive(Debug)]
+pub struct Chromium {
+    /// Before `driver`, which would otherwise wait for a browser that a failed test left open.
+    _process: Process,
+    /// For what has no name of its own here.
+    pub driver: WebDriver,
+}
+
+/// The driver's process, which takes the browser with it when a test fails.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGTERM, as with SIGKILL it would leave the browser behind.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+const ARGUMENTS: [&str; 10] = [
+    "--window-size=1280,1600",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+impl Chromium {
+    /// Starts a browser without cookies.
+    ///
+    /// # Panics
+    /// When there is no Chromium; and all that follows when something is not on the page.
+    pub async fn start() -> Self {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("chromedriver; install chromium and chromium-driver");
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let process = Process(process);
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.split_once("started successfully on port ")?.1.to_owned()))
+            .expect("a line that says the port");
+
+        let mut capabilities = DesiredCapabilities::chrome();
+        for argument in ARGUMENTS {
+            capabilities.add_arg(argument).expect("an argument");
+        }
+        let logs = json!({"browser": "WARNING", "performance": "ALL"});
+        capabilities.as_mut().set("goog:loggingPrefs", logs).expect("a capability");
+        let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+        let driver = WebDriver::new(url, capabilities).await.expect("a session with Chromium");
+        Self { _process: process, driver }
+    }
+
+    /// Opens a URL, as typed by a person.
+    pub async fn open(&self, url: impl AsRef<str>) {
+        self.driver.goto(url.as_ref()).await.expect("a page");
+    }
+
+    /// Presses a button or a link by what is written on it.
+    pub async fn press(&self, label: &str) {
+        let path = format!("//*[self::a or self::button][normalize-space()='{label}']");
+        self.click(By::XPath(path)).await;
+    }
+
+    /// Clicks what it waits for.
+    pub async fn click(&self, what: By) {
+        let element = self.driver.query(what).and_clickable().first().await;
+        let element = element.expect("it is on the page");
+        element.scroll_into_view().await.expect("it can be scrolled to");
+        element.click().await.expect("it can be clicked");
+    }
+
+    /// What is written where, as soon as it is there.
+    pub async fn read(&self, what: By) -> String {
+        let element = self.driver.query(what).and_displayed().first().await;
+        element.expect("it is on the page").text().await.expect("a text")
+    }
+
+    /// Writes into the field of this name, over what is there.
+    pub async fn type_into(&self, name: &str, text: &str) {
+        self.write(By::Name(name), text).await;
+    }
+
+    /// Writes into a field, over what is there.
+    pub async fn write(&self, what: By, text: &str) {
+        let field = self.driver.query(what).and_displayed().first().await.expect("the field");
+        field.clear().await.expect("a field to write in");
+        field.send_keys(text).await.expect("a field to write in");
+    }
+
+    /// Turns to another window than this, as soon as there is one.
+    pub async fn switch_to_other_window(&self, this: &WindowHandle) {
+        for _ in 0..200 {
+            let windows = self.driver.windows().await.expect("the windows");
+            if let Some(other) = windows.into_iter().find(|window| window != this) {
+                return self.driver.switch_to_window(other).await.expect("a window");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no other window");
+    }
+
+    /// What a person reads.
+    pub async fn text(&self) -> String {
+        let body = self.driver.find(By::Tag("body")).await.expect("a page");
+        body.text().await.expect("a text")
+    }
+
+    /// Waits until a text is on the page.
+    pub async fn see(&self, text: &str) {
+        let path = format!("//*[contains(normalize-space(), '{text}')]");
+        let found = self.driver.query(By::XPath(path));
+        let found = found.wait(Duration::from_secs(10), Duration::from_millis(50));
+        if found.first().await.is_err() {
+            panic!("no {text:?} on the page:\n{}", self.text().await);
+        }
+    }
+
+    /// A picture of what a person sees, as a PNG file.
+    pub async fn screenshot(&self, path: impl AsRef<Path>) {
+        self.driver.screenshot(path.as_ref()).await.expect("a picture");
+    }
+
+    /// Where the browser is.
+    pub async fn url(&self) -> String {
+        self.driver.current_url().await.expect("a URL").to_string()
+    }
+
+    /// That no request went to another machine, and that the console says nothing but what the
+    /// test provoked.
+    pub async fn assert_clean(&self, expected: &[&str]) {
+        for entry in self.driver.get_log("browser").await.expect("the console") {
+            let known = expected.iter().any(|part| entry.message.contains(part));
+            assert!(known, "on the console: {}", entry.message);
+        }
+        for entry in self.driver.get_log("performance").await.expect("the requests") {
+            let event: Value = serde_json::from_str(&entry.message).expect("JSON");
+            if event["message"]["method"] == "Network.requestWillBeSent" {
+                let url = event["message"]["params"]["request"]["url"].as_str().unwrap_or_default();
+                let own = ["http://127.0.0.1:", "http://localhost:", "data:", "chrome:", "about:"];
+                assert!(own.iter().any(|start| url.starts_with(start)), "a request to {url}");
+            }
+        }
+    }
+
+    /// Ends the browser.
+    pub async fn close(self) {
+        self.driver.clone().quit().await.expect("the browser ends");
+    }
+}
