@@ -162,39 +162,42 @@ async fn of_two_callbacks_at_once_at_most_one_gets_a_token() {
     assert_eq!(both, [200, 400]);
 }
 
-/// The login cookie that the server itself would write, with this lifetime.
-fn forge(server: &Server, state: &str, lifetime: Duration) -> String {
+/// Comes back with a login cookie as the server itself would write it.
+async fn come_back_with(server: &Server, redirect_uri: &str, lifetime: Duration) -> Answer {
     let pending = json!({
         "started": unix_now(),
-        "state": state,
+        "state": "the-state",
         "verifier": "v".repeat(43),
-        "redirect_uri": server.public_url.join("/auth"),
+        "redirect_uri": redirect_uri,
         "next": null,
     });
     let cookies = Cookies::default();
-    let name = format!("login_{state}");
     let keys = CookieKeys::new(&[SECRET.to_owned()], false);
-    keys.encrypt(&cookies, &name, &pending, lifetime).expect("it fits");
-    let value = cookies.get(&name).expect("the cookie").value().to_owned();
-    format!("{name}={value}")
+    keys.encrypt(&cookies, "login_the-state", &pending, lifetime).expect("it fits");
+    let value = cookies.get("login_the-state").expect("the cookie").value().to_owned();
+
+    let mut browser = Browser::new();
+    let request = browser.request(Method::GET, url(server, "/auth?code=good&state=the-state"));
+    browser.send(request.header("cookie", format!("login_the-state={value}"))).await
 }
 
 // check 24
 #[tokio::test]
 async fn a_login_that_took_too_long_is_refused() {
     let (provider, server) = scripted().await;
-    let mut browser = Browser::new();
-    let state = "AAAAAAAAAAAAAAAAAAAAAA";
-    let request = |browser: &Browser, lifetime: Duration| {
-        let callback = url(&server, &format!("/auth?code=good&state={state}"));
-        browser.request(Method::GET, callback).header("cookie", forge(&server, state, lifetime))
-    };
-    let expired = request(&browser, Duration::ZERO);
-    is_refused(&browser.send(expired).await);
+    let redirect_uri = server.public_url.join("/auth");
+    is_refused(&come_back_with(&server, &redirect_uri, Duration::ZERO).await);
     assert_eq!(provider.token_requests(), 0);
+    let in_time = come_back_with(&server, &redirect_uri, Duration::from_mins(10)).await;
+    assert_eq!(in_time.status, 200, "else the forgery proves nothing");
+}
 
-    let in_time = request(&browser, Duration::from_mins(10));
-    assert_eq!(browser.send(in_time).await.status, 200, "else the forgery proves nothing");
+#[tokio::test]
+async fn a_login_that_another_server_with_the_same_secret_started_is_refused() {
+    let (provider, server) = scripted().await;
+    let elsewhere = "http://127.0.0.1:9/auth";
+    is_refused(&come_back_with(&server, elsewhere, Duration::from_mins(10)).await);
+    assert_eq!(provider.token_requests(), 0);
 }
 
 // check 25

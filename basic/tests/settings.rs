@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{
-    config::{FromSettings, SERVER_SETTINGS},
+    config::table,
     oauth::OAuth,
     testing::{
         Browser, param_of,
@@ -276,7 +276,7 @@ fn help_lists_every_setting_with_its_default() {
         let output = basic(&[("SESSION_SECRET", "short")]).arg(flag).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         let text = String::from_utf8(output.stdout).unwrap();
-        let table: Vec<_> = SERVER_SETTINGS.iter().chain(OAuth::SETTINGS).collect();
+        let table: Vec<_> = table::<OAuth>().collect();
         assert_eq!(table.len(), 15);
         for setting in table {
             let lines = format!("\n{}\n    {}\n    Default: ", setting.name, setting.help);

@@ -30,11 +30,16 @@ pub struct Setting {
 
 /// What an app is made of, read from the settings.
 pub trait FromSettings: Sized {
-    /// What is read here, beside [`SERVER_SETTINGS`].
-    const SETTINGS: &'static [Setting];
+    /// The tables of what is read here, beside [`SERVER_SETTINGS`].
+    const SETTINGS: &'static [&'static [Setting]];
 
     /// Reads it. `None` only after [`Settings::problem`] was told why.
     fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
+}
+
+/// Every setting of a server that is made of this.
+pub fn table<S: FromSettings>() -> impl Iterator<Item = &'static Setting> {
+    SERVER_SETTINGS.iter().chain(S::SETTINGS.iter().copied().flatten())
 }
 
 /// The settings of every server.
@@ -204,17 +209,13 @@ impl Settings {
     pub fn endpoint(&mut self, name: &str) -> Option<Url> {
         let url: Url =
             self.parse(name, "an absolute URL, such as https://provider.example/path")?;
-        let encrypted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
-        if !encrypted {
-            self.problem(name, "must be https: codes, tokens and the client secret go there");
-        } else if url.fragment().is_some() {
-            self.problem(name, "has a #fragment; remove it");
-        } else if !url.username().is_empty() || url.password().is_some() {
-            self.problem(name, "has a user name in it; remove it");
-        } else {
-            return Some(url);
+        match check_endpoint(&url) {
+            Ok(()) => Some(url),
+            Err(why) => {
+                self.problem(name, why);
+                None
+            }
         }
-        None
     }
 
     /// Where browsers find this server.
@@ -341,6 +342,23 @@ impl FromStr for PublicUrl {
         let url = Url::parse(value).map_err(drop)?;
         let origin = url.origin().ascii_serialization();
         (matches!(url.scheme(), "http" | "https") && origin == value).then_some(Self(url)).ok_or(())
+    }
+}
+
+/// Whether a URL can be an endpoint of a provider (RFC 6749, sections 3.1 and 3.2).
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
+    let encrypted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+    if !encrypted {
+        Err("must be https: codes, tokens and the client secret go there")
+    } else if url.fragment().is_some() {
+        Err("has a #fragment; remove it")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Err("has a user name in it; remove it")
+    } else {
+        Ok(())
     }
 }
 

@@ -3,6 +3,24 @@
 //! It lets everybody in, and is strict in all else: what is accepted here is accepted elsewhere.
 //! All it knows is in memory, bounded, and ends with the process.
 
+#[cfg(feature = "oidc")]
+pub mod openid;
+/// Without the feature there is no such provider.
+#[cfg(not(feature = "oidc"))]
+mod openid {
+    pub(super) enum Issuer {}
+
+    impl Issuer {
+        pub(super) fn url(&self) -> &str {
+            match *self {}
+        }
+
+        pub(super) fn id_token(&self, _: &str, _: &super::Grant, _: Option<String>) -> String {
+            match *self {}
+        }
+    }
+}
+
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,6 +39,7 @@ use axum::{
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use oauth2::{AuthType, ClientId, ClientSecret, PkceCodeChallenge, PkceCodeVerifier};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use url::Url;
 
 use crate::{
@@ -51,26 +70,11 @@ pub async fn start(
     client_secret: ClientSecret,
     redirect_path: &str,
 ) -> Option<Provider> {
-    let listener = settings.listen("DEMO_ADDR", ([127, 0, 0, 1], 5001).into()).await?;
-    let addr = listener.local_addr().ok()?;
-    let public_url = settings.public_url().clone();
-    if !settings.is_loopback() || !addr.ip().is_loopback() {
-        let what = "is demo, which lets everybody in: BIND_ADDR, DEMO_ADDR and PUBLIC_URL must be \
-                    on this machine; or set CLIENT_ID and CLIENT_SECRET of a real provider";
-        settings.problem("PROVIDER", what);
-        return None;
-    }
+    let (listener, addr) = listen(settings, "DEMO_ADDR", 5001).await?;
     let direct = Url::parse(&format!("http://{addr}")).ok()?;
-    let mut browser = direct.clone();
-    browser.set_host(Some(other_site(public_url.as_url(), addr))).ok()?;
-
-    let demo = Demo {
-        client_id: client_id.to_string(),
-        client_secret: client_secret.secret().clone(),
-        redirect_uri: public_url.join(redirect_path),
-        client_origin: public_url.to_string(),
-        store: Arc::default(),
-    };
+    let browser = for_browsers(settings, addr)?;
+    let scopes = &["identify", "email"];
+    let demo = Demo::new(settings, &client_id, &client_secret, redirect_path, scopes);
     settings.also_serve(listener, app(demo));
     Some(Provider {
         id: "demo".into(),
@@ -81,10 +85,37 @@ pub async fn start(
         revocation_url: Some(direct.join("/api/oauth2/token/revoke").ok()?),
         scopes: vec!["identify".into()],
         issuer: None,
+        always_sends_iss: false,
         auth_type: AuthType::BasicAuth,
         client_id,
         client_secret,
     })
+}
+
+/// Binds a demo provider, if nobody but this machine can reach it.
+async fn listen(
+    settings: &mut Settings,
+    name: &str,
+    port: u16,
+) -> Option<(TcpListener, SocketAddr)> {
+    let listener = settings.listen(name, ([127, 0, 0, 1], port).into()).await?;
+    let addr = listener.local_addr().ok()?;
+    if !settings.is_loopback() || !addr.ip().is_loopback() {
+        let what = format!(
+            "is demo, which lets everybody in: BIND_ADDR, {name} and PUBLIC_URL must be on this \
+             machine; or set CLIENT_ID and CLIENT_SECRET of a real provider"
+        );
+        settings.problem("PROVIDER", what);
+        return None;
+    }
+    Some((listener, addr))
+}
+
+/// Where browsers find a demo provider.
+fn for_browsers(settings: &Settings, addr: SocketAddr) -> Option<Url> {
+    let mut url = Url::parse(&format!("http://{addr}")).ok()?;
+    url.set_host(Some(other_site(settings.public_url().as_url(), addr))).ok()?;
+    Some(url)
 }
 
 /// A name of this machine that the app does not have: a real provider is another site too, and
@@ -103,6 +134,8 @@ struct Demo {
     client_secret: String,
     redirect_uri: String,
     client_origin: String,
+    scopes: &'static [&'static str],
+    openid: Option<Arc<openid::Issuer>>,
     store: Arc<Mutex<Store>>,
 }
 
@@ -125,6 +158,7 @@ impl Default for Store {
 
 struct Code {
     challenge: String,
+    nonce: Option<String>,
     grant: Grant,
 }
 
@@ -170,12 +204,13 @@ struct Consent {
 }
 
 /// The parameters of an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
-const AUTHORIZATION_PARAMS: [&str; 7] = [
+const AUTHORIZATION_PARAMS: [&str; 8] = [
     "response_type",
     "client_id",
     "redirect_uri",
     "scope",
     "state",
+    "nonce",
     "code_challenge",
     "code_challenge_method",
 ];
@@ -206,7 +241,9 @@ async fn decide(State(demo): State<Demo>, params: Params) -> Result<Redirect, Re
         scope: request.scope,
         spent: false,
     };
-    demo.store().codes.insert(code.clone(), Code { challenge: request.challenge, grant });
+    let nonce = params.get("nonce").map(str::to_owned);
+    let pending = Code { challenge: request.challenge, nonce, grant };
+    demo.store().codes.insert(code.clone(), pending);
     Ok(demo.redirect(&params, ("code", &code)))
 }
 
@@ -217,6 +254,24 @@ struct AuthorizationRequest {
 }
 
 impl Demo {
+    fn new(
+        settings: &Settings,
+        client_id: &ClientId,
+        client_secret: &ClientSecret,
+        redirect_path: &str,
+        scopes: &'static [&'static str],
+    ) -> Self {
+        Self {
+            client_id: client_id.to_string(),
+            client_secret: client_secret.secret().clone(),
+            redirect_uri: settings.public_url().join(redirect_path),
+            client_origin: settings.public_url().to_string(),
+            scopes,
+            openid: None,
+            store: Arc::default(),
+        }
+    }
+
     /// Checks an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
     ///
     /// Without the right client and redirect URI the person stays here: to redirect would make
@@ -237,8 +292,8 @@ impl Demo {
         if params.get("code_challenge_method") != Some("S256") {
             return Err(problem("invalid_request"));
         }
-        let scope = params.get("scope").unwrap_or("identify");
-        if scope.split(' ').any(|scope| !matches!(scope, "identify" | "email")) {
+        let scope = params.get("scope").unwrap_or(self.scopes[0]);
+        if scope.split(' ').any(|scope| !self.scopes.contains(&scope)) {
             return Err(problem("invalid_scope"));
         }
         let challenge = challenge.ok_or_else(|| problem("invalid_request"))?.to_owned();
@@ -251,12 +306,29 @@ impl Demo {
         url.query_pairs_mut()
             .append_pair(answer.0, answer.1)
             .extend_pairs(params.get("state").map(|state| ("state", state)));
+        // Which provider answers, so that the client does not take it for another (RFC 9207).
+        if let Some(issuer) = &self.openid {
+            url.query_pairs_mut().append_pair("iss", issuer.url());
+        }
         Redirect::to(url.as_str())
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
         // Whoever panicked left nothing half done that matters here.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a request with an access token may see (RFC 6750, section 3).
+    fn granted(&self, headers: &HeaderMap) -> Result<Grant, Response> {
+        let unauthorized = |challenge: &'static str| {
+            let challenge = [(header::WWW_AUTHENTICATE, challenge)];
+            (StatusCode::UNAUTHORIZED, challenge, Detail::of("401: Unauthorized")).into_response()
+        };
+        let bearer = headers
+            .typed_get::<Authorization<Bearer>>()
+            .ok_or_else(|| unauthorized("Bearer realm=\"demo\""))?;
+        let grant = self.store().access_tokens.get_mut(bearer.token()).cloned();
+        grant.ok_or_else(|| unauthorized("Bearer realm=\"demo\", error=\"invalid_token\""))
     }
 
     fn authenticate(&self, headers: &HeaderMap, params: &Params) -> Result<(), OAuthError> {
@@ -278,33 +350,43 @@ async fn token(
 ) -> Result<(NoStore, Json<Value>), OAuthError> {
     demo.authenticate(&headers, &params)?;
     let mut store = demo.store();
-    let grant = match params.get("grant_type") {
+    let (grant, nonce) = match params.get("grant_type") {
         Some("authorization_code") => store.redeem_code(&params, &demo.redirect_uri)?,
-        Some("refresh_token") => store.redeem_refresh_token(&params)?,
+        Some("refresh_token") => (store.redeem_refresh_token(&params)?, None),
         Some(_) => {
             let description = "authorization_code and refresh_token are supported";
             return Err(OAuthError { error: "unsupported_grant_type", description });
         }
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     };
-    Ok((NoStore, Json(store.issue(grant))))
+    let id_token = demo.openid.as_ref().map(|own| own.id_token(&demo.client_id, &grant, nonce));
+    let mut answer = store.issue(grant);
+    if let Some(id_token) = id_token {
+        answer["id_token"] = id_token.into();
+    }
+    Ok((NoStore, Json(answer)))
 }
 
 impl Store {
-    fn redeem_code(&mut self, params: &Params, redirect_uri: &str) -> Result<Grant, OAuthError> {
+    /// What was allowed with a code, and the nonce that its ID token must repeat.
+    fn redeem_code(
+        &mut self,
+        params: &Params,
+        redirect_uri: &str,
+    ) -> Result<(Grant, Option<String>), OAuthError> {
         let code = params.get("code").ok_or(OAuthError::invalid_request("code is missing"))?;
         let code = self.codes.get_mut(code).ok_or(INVALID_GRANT)?;
         let proven = params.get("code_verifier").is_some_and(|verifier| {
             challenge_of(verifier).is_some_and(|challenge| challenge == code.challenge)
         });
-        let grant = code.grant.clone();
+        let (grant, nonce) = (code.grant.clone(), code.nonce.clone());
         // Tried is spent, whether it succeeds or not.
         code.grant.spent = true;
         self.once(&grant)?;
         if !proven || params.get("redirect_uri") != Some(redirect_uri) {
             return Err(INVALID_GRANT);
         }
-        Ok(grant)
+        Ok((grant, nonce))
     }
 
     fn redeem_refresh_token(&mut self, params: &Params) -> Result<Grant, OAuthError> {
@@ -374,18 +456,7 @@ async fn revoke(
 
 /// `GET /api/users/@me`: who the user is (Discord's own format).
 async fn user(State(demo): State<Demo>, headers: HeaderMap) -> Result<Json<Value>, Response> {
-    let unauthorized = |challenge: &'static str| {
-        let challenge = [(header::WWW_AUTHENTICATE, challenge)];
-        (StatusCode::UNAUTHORIZED, challenge, Detail::of("401: Unauthorized")).into_response()
-    };
-    let bearer = headers
-        .typed_get::<Authorization<Bearer>>()
-        .ok_or_else(|| unauthorized("Bearer realm=\"demo\""))?;
-    let mut store = demo.store();
-    let grant = store
-        .access_tokens
-        .get_mut(bearer.token())
-        .ok_or_else(|| unauthorized("Bearer realm=\"demo\", error=\"invalid_token\""))?;
+    let grant = demo.granted(&headers)?;
     Ok(Json(json!({
         "id": id_of(&grant.username),
         "username": grant.username,

@@ -30,7 +30,7 @@ pub(crate) enum HttpError {
 
 impl Http {
     /// `direct` leaves out the proxy that the environment may name, for a provider on this machine.
-    pub(crate) fn new(direct: bool) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(direct: bool) -> Result<Self, String> {
         let client = Client::builder()
             // A redirect followed would carry the code and the client secret to wherever it says.
             .redirect(Policy::none())
@@ -39,7 +39,8 @@ impl Http {
             .timeout(Duration::from_secs(10))
             .user_agent(concat!("oauth2-axum-examples/", env!("CARGO_PKG_VERSION")));
         let client = if direct { client.no_proxy() } else { client };
-        client.build().map(Self)
+        let no_certificates = |error| format!("no HTTPS client: {error}; install ca-certificates");
+        client.build().map(Self).map_err(no_certificates)
     }
 
     /// One request, one answer: nothing is sent again, as a code works only once.

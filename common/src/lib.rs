@@ -12,6 +12,8 @@ pub mod expiring;
 mod http;
 #[cfg(feature = "client")]
 pub mod oauth;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 pub mod page;
 pub mod params;
 #[cfg(feature = "client")]

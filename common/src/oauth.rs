@@ -31,7 +31,7 @@ use crate::{
     config::{FromSettings, PublicUrl, Setting, Settings, is_loopback},
     cookies::CookieKeys,
     http::{Http, HttpError},
-    provider::{CLIENT_SETTINGS, Provider},
+    provider::{CLIENT_SETTINGS, Identity, Provider},
     token::Token,
     unix_now,
 };
@@ -75,6 +75,7 @@ struct Pending {
     state: CsrfToken,
     verifier: PkceCodeVerifier,
     redirect_uri: String,
+    nonce: Option<String>,
     next: Option<String>,
 }
 
@@ -84,6 +85,8 @@ pub struct Login {
     pub token: Token,
     /// What was given to [`OAuth::begin`].
     pub next: Option<String>,
+    /// What an ID token of this login must repeat.
+    pub nonce: Option<String>,
 }
 
 impl OAuth {
@@ -104,8 +107,7 @@ impl OAuth {
             .set_auth_uri(AuthUrl::from_url(provider.auth_url.clone()))
             .set_token_uri(TokenUrl::from_url(provider.token_url.clone()))
             .set_redirect_uri(RedirectUrl::new(redirect_uri.clone()).map_err(|e| e.to_string())?);
-        let http = Http::new(is_loopback(&provider.token_url))
-            .map_err(|error| format!("no HTTPS client: {error}; install ca-certificates"))?;
+        let http = Http::new(is_loopback(&provider.token_url))?;
         Ok(Self(Arc::new(Inner { provider, client, http, cookies, public_url, redirect_uri })))
     }
 
@@ -116,14 +118,25 @@ impl OAuth {
     /// # Errors
     /// [`Error::CookieTooLarge`].
     pub fn begin(&self, cookies: &Cookies, next: Option<String>) -> Result<Redirect> {
+        self.begin_with(cookies, next, None)
+    }
+
+    /// With a `nonce`, which ties the ID token to this login (OpenID Connect Core, section 3.1.2.1).
+    pub(crate) fn begin_with(
+        &self,
+        cookies: &Cookies,
+        next: Option<String>,
+        nonce: Option<String>,
+    ) -> Result<Redirect> {
         // PKCE: who steals the code cannot use it without the verifier, of which the provider is
         // shown a hash only (RFC 7636). State: ties the answer to this browser, or else an attacker
         // could log a victim into the attacker's account (RFC 6749, section 10.12).
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let (url, state) = self
-            .0
-            .client
-            .authorize_url(CsrfToken::new_random)
+        let mut request = self.0.client.authorize_url(CsrfToken::new_random);
+        if let Some(nonce) = &nonce {
+            request = request.add_extra_param("nonce", nonce);
+        }
+        let (url, state) = request
             .add_scopes(self.0.provider.scopes.iter().cloned().map(Scope::new))
             .set_pkce_challenge(challenge)
             .url();
@@ -131,7 +144,7 @@ impl OAuth {
         self.make_room(cookies);
         let name = cookie_name(state.secret());
         let redirect_uri = self.0.redirect_uri.clone();
-        let pending = Pending { started: unix_now(), state, verifier, redirect_uri, next };
+        let pending = Pending { started: unix_now(), state, verifier, redirect_uri, nonce, next };
         self.0.cookies.encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
 
         tracing::info!(
@@ -153,9 +166,13 @@ impl OAuth {
             return Err(Error::StateMismatch);
         }
         // Which provider answers, where it says so (RFC 9207).
-        if let (Some(issuer), Some(iss)) = (&self.0.provider.issuer, answer.get("iss"))
-            && issuer != iss
-        {
+        let provider = &self.0.provider;
+        let right_issuer = match (answer.get("iss"), &provider.issuer) {
+            (Some(iss), Some(issuer)) => iss == issuer,
+            (Some(_), None) => true,
+            (None, _) => !provider.always_sends_iss,
+        };
+        if !right_issuer {
             return Err(Error::IssuerMismatch);
         }
         if let Some(error) = answer.get("error") {
@@ -167,7 +184,7 @@ impl OAuth {
 
         let token = self.exchange(code, pending.verifier).await?;
         tracing::info!("3/4 the code and the PKCE verifier became a token, server to server");
-        Ok(Login { token, next: pending.next })
+        Ok(Login { token, next: pending.next, nonce: pending.nonce })
     }
 
     async fn exchange(&self, code: &str, verifier: PkceCodeVerifier) -> Result<Token> {
@@ -200,6 +217,20 @@ impl OAuth {
         Ok(token)
     }
 
+    /// Step 4: who has logged in.
+    ///
+    /// # Errors
+    /// [`Error::Provider`] when the provider fails, or does not say it as we understand it.
+    pub async fn identity(&self, token: &Token) -> Result<Identity> {
+        let user = self.user(&token.access_token).await.map_err(|error| match error {
+            Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
+            other => other,
+        })?;
+        let identity = self.0.provider.identify(&user)?;
+        tracing::info!("4/4 {} says who the user is", self.0.provider.name);
+        Ok(identity)
+    }
+
     /// What the provider knows of the user.
     ///
     /// # Errors
@@ -207,7 +238,7 @@ impl OAuth {
     pub async fn user(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
         let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
         let url = self.0.provider.userinfo_url.as_ref().ok_or_else(no_endpoint)?;
-        let mut request = request(Method::GET, url, Vec::new());
+        let mut request = get(url);
         // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
         let bearer =
             Authorization::bearer(access_token.secret()).map_err(|_| Error::NotLoggedIn)?;
@@ -356,7 +387,7 @@ impl OAuth {
 }
 
 impl FromSettings for OAuth {
-    const SETTINGS: &'static [Setting] = CLIENT_SETTINGS;
+    const SETTINGS: &'static [&'static [Setting]] = &[CLIENT_SETTINGS];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets("SESSION_SECRET", 64);
@@ -405,6 +436,11 @@ where
 
 fn cookie_name(state: &str) -> String {
     format!("login_{state}")
+}
+
+/// A `GET` of JSON.
+pub(crate) fn get(url: &Url) -> HttpRequest {
+    request(Method::GET, url, Vec::new())
 }
 
 fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {

@@ -89,6 +89,8 @@ pub struct Provider {
     pub scopes: Vec<String>,
     /// Who must have signed for an answer, when that is known (RFC 9207).
     pub issuer: Option<String>,
+    /// Whether it has announced that it does (RFC 9207, section 3).
+    pub always_sends_iss: bool,
     /// How the client authenticates at the token endpoint (RFC 6749, section 2.3.1).
     pub auth_type: AuthType,
     /// The client identifier (RFC 6749, section 2.2).
@@ -206,6 +208,7 @@ impl Provider {
             revocation_url: preset.revocation_url.map(url),
             scopes: vec_of(preset.scopes),
             issuer: preset.issuer.map(str::to_owned),
+            always_sends_iss: false,
             auth_type: preset.auth_type,
             client_id,
             client_secret,
@@ -231,6 +234,7 @@ impl Provider {
             revocation_url,
             scopes: Vec::new(),
             issuer: None,
+            always_sends_iss: false,
             auth_type: AuthType::BasicAuth,
             client_id,
             client_secret,

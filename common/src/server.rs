@@ -38,7 +38,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    config::{FromSettings, PublicUrl, SERVER_SETTINGS, Setting, Settings},
+    config::{FromSettings, PublicUrl, Setting, Settings, table},
     error::{Detail, negotiate},
     page::stylesheet,
 };
@@ -58,11 +58,10 @@ const MAX_BODY: usize = 64 * 1024;
 ///
 /// What the app needs is read from the environment; problems end with exit code 2 and a line each.
 pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
-    let table = || SERVER_SETTINGS.iter().chain(S::SETTINGS);
     match env::args().nth(1).as_deref() {
         None => {}
         Some("--help" | "-h") => {
-            print!("{}", help(table()));
+            print!("{}", help(table::<S>()));
             return ExitCode::SUCCESS;
         }
         Some(_) => {
@@ -71,7 +70,7 @@ pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
             ]);
         }
     }
-    let mut settings = Settings::from_env(table());
+    let mut settings = Settings::from_env(table::<S>());
     let levels = settings.parse("RUST_LOG", "a level, such as info, or info,common=debug");
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let mut lines = tracing_subscriber::fmt::layer().with_target(false);

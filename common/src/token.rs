@@ -1,6 +1,6 @@
 //! The token, as the provider sends it (RFC 6749, section 5.1).
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Token {
     /// What it is good for, separated by spaces, where the provider says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Who has logged in, signed by the provider (OpenID Connect Core, section 3.1.3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<IdToken>,
     /// When it ends, in Unix seconds: our own arithmetic, where there is an `expires_in`.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
@@ -35,6 +38,17 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TokenType(String);
+
+/// A secret while it is fresh: `Debug` does not show it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdToken(pub String);
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdToken([redacted])")
+    }
+}
 
 impl TryFrom<String> for TokenType {
     type Error = &'static str;

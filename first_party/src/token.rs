@@ -140,11 +140,11 @@ impl Tokens {
 }
 
 impl FromSettings for Tokens {
-    const SETTINGS: &'static [Setting] = &[Setting {
+    const SETTINGS: &'static [&'static [Setting]] = &[&[Setting {
         name: "JWT_SECRET",
         default: "random at each start; required when others can reach the server",
         help: "Signs the tokens: 32 bytes or more (openssl rand -hex 32); several, separated by commas, to change it.",
-    }];
+    }]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets("JWT_SECRET", 32)?;

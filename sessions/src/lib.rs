@@ -57,7 +57,7 @@ impl FromRef<Sessions> for OAuth {
 }
 
 impl FromSettings for Sessions {
-    const SETTINGS: &'static [Setting] = OAuth::SETTINGS;
+    const SETTINGS: &'static [&'static [Setting]] = OAuth::SETTINGS;
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let oauth = OAuth::from_settings(settings).await?;

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap, response::Redirect};
 use common::{
-    Error, Params, Result,
+    Params, Result,
     config::PublicUrl,
     oauth::{OAuth, PublicHost},
     params::Unchecked,
@@ -29,47 +29,39 @@ pub async fn login(
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
 ///
 /// # Errors
-/// Those of [`OAuth::finish`] and [`OAuth::user`].
+/// Those of [`OAuth::finish`] and [`OAuth::identity`].
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
     answer: Params,
 ) -> Result<Redirect> {
     let login = oauth.finish(&cookies, &answer).await?;
-    let user = oauth.user(&login.token.access_token).await.map_err(|error| match error {
-        Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
-        other => other,
-    })?;
-    let user = oauth.provider().identify(&user)?;
+    let user = oauth.identity(&login.token).await?;
     // Replace this with your own: find the account of (provider, subject), or create it. Never by
     // name or e-mail address, which change hands.
     session::begin(&oauth, &cookies, user, login.token)?;
 
-    tracing::info!("4/4 {} says who it is; a session begins", oauth.provider().name);
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
 /// `POST /logout`: ends the session here and the token at the provider.
 ///
 /// # Errors
-/// [`Error::CrossSite`]; never because of the provider.
+/// [`CrossSite`](common::Error::CrossSite); never because of the provider.
 pub async fn logout(
     State(oauth): State<OAuth>,
     cookies: Cookies,
     headers: HeaderMap,
 ) -> Result<Redirect> {
     check_same_origin(&headers, oauth.public_url())?;
-    let session = session::current(&oauth, &cookies);
-    if let Some(token) = session.and_then(|session| session::token(&oauth, &cookies, &session)) {
-        oauth.revoke(&token.access_token, token.refresh_token.as_ref()).await;
-    }
-    session::end(&oauth, &cookies);
+    session::end(&oauth, &cookies).await;
+
     Ok(Redirect::to("/"))
 }
 
 /// A path on this server, or nothing: who could choose the end of a login freely would send people
 /// from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
-fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
+pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
     // Browsers read `\` as `/` and resolve `/.//host`, so they are asked what they would do.
     let url = own.as_url().join(next).ok()?;
     let path = url[url::Position::BeforePath..].to_owned();

@@ -81,6 +81,9 @@ impl Refreshes {
     fn shared(&self, refresh_token: &RefreshToken) -> Refresh {
         let mut table = self.table();
         if let Some(refresh) = table.get_mut(refresh_token.secret()) {
+            if must_be_repeated(refresh, refresh_token) {
+                *refresh = Refresh::default();
+            }
             return refresh.clone();
         }
         let refresh = Refresh::default();
@@ -91,4 +94,11 @@ impl Refreshes {
     fn table(&self) -> std::sync::MutexGuard<'_, Expiring<Refresh>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the new token has run out already, and the refresh token is good for another.
+fn must_be_repeated(refresh: &Refresh, refresh_token: &RefreshToken) -> bool {
+    let Some(Ok(token)) = refresh.get() else { return false };
+    let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
+    has_run_out && token.refresh_token.as_ref() == Some(refresh_token)
 }

@@ -25,8 +25,8 @@ const TOKEN: &str = "token";
 /// Who is logged in: an authenticated user, never merely a browser that was here before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
-    /// Ties the token to this session.
-    id: String,
+    /// Its name, 256 random bits; ties the token to it.
+    pub id: String,
     /// The user, as the provider named him.
     pub user: Identity,
 }
@@ -68,10 +68,11 @@ where
 ///
 /// # Errors
 /// [`Error::CookieTooLarge`].
-pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> Result<()> {
+pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> Result<Session> {
     let session = Session { id: random_token(), user };
     set_token(oauth, cookies, &session, token)?;
-    oauth.cookies().sign(cookies, SESSION, &session, LIFETIME)
+    oauth.cookies().sign(cookies, SESSION, &session, LIFETIME)?;
+    Ok(session)
 }
 
 /// The session of this browser. It must be of this provider: another one's subject is another
@@ -81,8 +82,17 @@ pub fn current(oauth: &OAuth, cookies: &Cookies) -> Option<Session> {
     (session.user.provider == oauth.provider().id).then_some(session)
 }
 
-/// Ends the session of this browser.
-pub fn end(oauth: &OAuth, cookies: &Cookies) {
+/// Ends the session of this browser, and its token at the provider.
+pub async fn end(oauth: &OAuth, cookies: &Cookies) {
+    let token = current(oauth, cookies).and_then(|session| token(oauth, cookies, &session));
+    if let Some(token) = token {
+        oauth.revoke(&token.access_token, token.refresh_token.as_ref()).await;
+    }
+    forget(oauth, cookies);
+}
+
+/// Removes the cookies: the provider has ended it, or nobody knows it.
+pub fn forget(oauth: &OAuth, cookies: &Cookies) {
     oauth.cookies().remove(cookies, SESSION);
     oauth.cookies().remove(cookies, TOKEN);
 }

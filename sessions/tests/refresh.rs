@@ -24,7 +24,7 @@ async fn provider(refreshed: Value, release: Option<Arc<Notify>>) -> (Provider, 
         }
         ("/token", "refresh_token") => {
             let reply = token(&refreshed);
-            Some(release.iter().fold(reply, |reply, release| reply.held(release)))
+            Some(release.iter().fold(reply, Reply::held))
         }
         _ => None,
     })

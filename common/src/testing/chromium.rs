@@ -141,9 +141,8 @@ impl Chromium {
         let path = format!("//*[contains(normalize-space(), '{text}')]");
         let found = self.driver.query(By::XPath(path));
         let found = found.wait(Duration::from_secs(10), Duration::from_millis(50));
-        if found.first().await.is_err() {
-            panic!("no {text:?} on the page:\n{}", self.text().await);
-        }
+        let found = found.first().await;
+        assert!(found.is_ok(), "no {text:?} on the page:\n{}", self.text().await);
     }
 
     /// A picture of what a person sees, as a PNG file.

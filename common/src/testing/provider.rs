@@ -220,7 +220,9 @@ pub fn token(changes: &Value) -> Reply {
     for (name, value) in changes.as_object().into_iter().flatten() {
         token[name] = value.clone();
     }
-    token.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+    if let Value::Object(members) = &mut token {
+        members.retain(|_, value| !value.is_null());
+    }
     Reply::json(200, &token)
 }
 
