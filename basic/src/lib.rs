@@ -8,8 +8,8 @@ use axum::{Json, Router, extract::State, response::Redirect, routing::get};
 use common::{
     Page, Params, Result,
     error::NoStore,
-    oauth::{OAuth, PublicHost},
-    server::get_only,
+    oauth::OAuth,
+    server::{PublicHost, get_only},
     token::Token,
 };
 use tower_cookies::{CookieManagerLayer, Cookies};

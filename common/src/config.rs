@@ -18,7 +18,7 @@ use url::{Host, Url};
 use crate::random_token;
 
 /// One line of the table of settings: what `--help`, `.env.example` and the README list.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,

@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::FromRef,
+    http::{HeaderValue, Method, StatusCode, header},
     response::Redirect,
 };
 use axum_extra::headers::{Authorization, HeaderMapExt};
@@ -408,29 +408,9 @@ impl FromSettings for OAuth {
     }
 }
 
-/// A guard: the browser came under the host name of `PUBLIC_URL`.
-///
-/// Who types `localhost` for `127.0.0.1` is sent on, or else the login cookie would be kept for
-/// the wrong host. Host names that are not of this machine are a proxy's business.
-#[derive(Clone, Copy, Debug)]
-pub struct PublicHost;
-
-impl<S: Send + Sync> FromRequestParts<S> for PublicHost
-where
-    OAuth: FromRef<S>,
-{
-    type Rejection = Redirect;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
-        let oauth = OAuth::from_ref(state);
-        let own = oauth.public_url();
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
-        let elsewhere = |asked: Url| is_loopback(&asked) && asked.host() != own.as_url().host();
-        if own.is_loopback() && asked.is_some_and(elsewhere) {
-            return Err(Redirect::to(&own.join(&parts.uri.to_string())));
-        }
-        Ok(Self)
+impl FromRef<OAuth> for PublicUrl {
+    fn from_ref(oauth: &OAuth) -> Self {
+        oauth.0.public_url.clone()
     }
 }
 

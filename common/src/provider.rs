@@ -58,17 +58,23 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
         default: "the provider's, where it has one",
         help: "When known, an iss in the provider's answer must be equal to it (RFC 9207).",
     },
-    Setting {
-        name: "SESSION_SECRET",
-        default: "random at each start; required when others can reach the server",
-        help: "Protects the cookies: 64 characters or more (openssl rand -hex 32); several, separated by commas, to change it.",
-    },
-    Setting {
-        name: "DEMO_ADDR",
-        default: "127.0.0.1:5001",
-        help: "Where the demo provider listens; browsers are sent to localhost, to be on another site.",
-    },
+    SESSION_SECRET,
+    DEMO_ADDR,
 ];
+
+/// What protects the cookies.
+pub const SESSION_SECRET: Setting = Setting {
+    name: "SESSION_SECRET",
+    default: "random at each start; required when others can reach the server",
+    help: "Protects the cookies: 64 characters or more (openssl rand -hex 32); several, separated by commas, to change it.",
+};
+
+/// Where the demo provider listens.
+pub const DEMO_ADDR: Setting = Setting {
+    name: "DEMO_ADDR",
+    default: "127.0.0.1:5001",
+    help: "Where the demo provider listens; browsers are sent to localhost, to be on another site.",
+};
 
 /// A provider, and what this application is called there.
 #[derive(Clone, Debug)]

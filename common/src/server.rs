@@ -15,11 +15,11 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, FromRef, FromRequestParts, State},
     handler::Handler,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::{from_fn, map_response_with_state},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get},
 };
 use hyper::server::conn::http1;
@@ -36,9 +36,10 @@ use tokio::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use url::Url;
 
 use crate::{
-    config::{FromSettings, PublicUrl, Setting, Settings, table},
+    config::{FromSettings, PublicUrl, Setting, Settings, is_loopback, table},
     error::{Detail, negotiate},
     page::stylesheet,
 };
@@ -294,6 +295,31 @@ where
     routes.head(refuse).fallback(refuse)
 }
 
+/// A guard: the browser came under the host name of `PUBLIC_URL`.
+///
+/// Who types `localhost` for `127.0.0.1` is sent on, or else the login cookie would be kept for
+/// the wrong host. Host names that are not of this machine are a proxy's business.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicHost;
+
+impl<S: Send + Sync> FromRequestParts<S> for PublicHost
+where
+    PublicUrl: FromRef<S>,
+{
+    type Rejection = Redirect;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
+        let own = PublicUrl::from_ref(state);
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
+        let elsewhere = |asked: Url| is_loopback(&asked) && asked.host() != own.as_url().host();
+        if own.is_loopback() && asked.is_some_and(elsewhere) {
+            return Err(Redirect::to(&own.join(&parts.uri.to_string())));
+        }
+        Ok(Self)
+    }
+}
+
 /// Refuses a form that another site sent in this person's name (cross-site request forgery).
 ///
 /// Browsers send `Sec-Fetch-Site`, older ones `Origin` alone; a client that sends neither, such as
@@ -301,7 +327,7 @@ where
 ///
 /// # Errors
 /// [`crate::Error::CrossSite`].
-pub fn check_same_origin(request: &axum::http::HeaderMap, own: &PublicUrl) -> crate::Result<()> {
+pub fn check_same_origin(request: &HeaderMap, own: &PublicUrl) -> crate::Result<()> {
     let same = match (request.get("sec-fetch-site"), request.get(header::ORIGIN)) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => *origin == *own.to_string(),

@@ -17,7 +17,7 @@ use axum::{
 };
 use common::{
     Page,
-    config::{FromSettings, Setting, Settings},
+    config::{FromSettings, PublicUrl, Setting, Settings},
     oauth::OAuth,
     server::get_only,
 };
@@ -53,6 +53,12 @@ pub struct Sessions {
 impl FromRef<Sessions> for OAuth {
     fn from_ref(sessions: &Sessions) -> Self {
         sessions.oauth.clone()
+    }
+}
+
+impl FromRef<Sessions> for PublicUrl {
+    fn from_ref(sessions: &Sessions) -> Self {
+        sessions.oauth.public_url().clone()
     }
 }
 

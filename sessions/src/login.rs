@@ -4,9 +4,9 @@ use axum::{extract::State, http::HeaderMap, response::Redirect};
 use common::{
     Params, Result,
     config::PublicUrl,
-    oauth::{OAuth, PublicHost},
+    oauth::OAuth,
     params::Unchecked,
-    server::check_same_origin,
+    server::{PublicHost, check_same_origin},
 };
 use tower_cookies::Cookies;
 

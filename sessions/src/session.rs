@@ -11,7 +11,10 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
-use common::{Error, Result, oauth::OAuth, provider::Identity, random_token, token::Token};
+use common::{
+    Error, Result, cookies::CookieKeys, oauth::OAuth, provider::Identity, random_token,
+    token::Token,
+};
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
@@ -78,8 +81,13 @@ pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> 
 /// The session of this browser. It must be of this provider: another one's subject is another
 /// person, and another one's token must not be sent here.
 pub fn current(oauth: &OAuth, cookies: &Cookies) -> Option<Session> {
-    let session: Session = oauth.cookies().verify(cookies, SESSION)?;
-    (session.user.provider == oauth.provider().id).then_some(session)
+    of_any_provider(oauth.cookies(), cookies)
+        .filter(|session| session.user.provider == oauth.provider().id)
+}
+
+/// The session of this browser, for a server of several providers.
+pub fn of_any_provider(keys: &CookieKeys, cookies: &Cookies) -> Option<Session> {
+    keys.verify(cookies, SESSION)
 }
 
 /// Ends the session of this browser, and its token at the provider.

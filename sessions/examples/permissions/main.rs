@@ -1,0 +1,216 @@
+//! Users and their permissions in a database: who is logged in is not yet allowed everything.
+//!
+//! ```sh
+//! cargo run -p sessions --example permissions
+//! ```
+//!
+//! What differs from the server `sessions`:
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `main.rs` | `/auth` finds or creates the account; `/admin` and `/privileged` need a permission |
+//! | `guard.rs` | the guards [`LoggedIn`] and [`Permitted`], which ask the database at each request |
+//! | `users.rs` | the JSON API with which an admin grants and revokes |
+//! | `store.rs` | the SQL of sessions and permissions |
+//! | `../db/accounts.rs` | the database, and the account of a user |
+//!
+//! Sessions are rows too, so that a logout ends the session and not only the cookie.
+
+use std::process::ExitCode;
+
+use askama::Template;
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::HeaderMap,
+    response::{Redirect, Response, Result},
+    routing::{get, post, put},
+};
+use common::{
+    Error, Page, Params,
+    config::{FromSettings, Setting, Settings},
+    oauth::OAuth,
+    provider::CLIENT_SETTINGS,
+    server::{check_same_origin, get_only},
+};
+use serde_json::{Map, Value};
+use sessions::{
+    Sessions, login,
+    session::{self, User},
+};
+use tower_cookies::{CookieManagerLayer, Cookies};
+
+#[path = "../db/accounts.rs"]
+pub mod accounts;
+pub mod guard;
+pub mod store;
+mod users;
+
+use accounts::{Accounts, DATABASE_URL};
+use guard::{ADMIN, LoggedIn, Permitted, SOMETHING};
+use store::Entry;
+
+fn main() -> ExitCode {
+    common::run(app)
+}
+
+/// The routes, in the order of the walkthrough.
+pub fn app(permissions: Permissions) -> Router {
+    let one_permission = put(users::grant).delete(users::revoke);
+    Router::new()
+        .route("/", get(index))
+        .route("/login", get_only(login::login))
+        .route("/auth", get_only(auth))
+        .route("/users/me", get_only(me))
+        .route("/admin", get_only(admin))
+        .route("/privileged", get_only(privileged))
+        .route("/admin/users", get_only(users::list))
+        .route("/admin/users/{id}/permissions/{permission}", one_permission)
+        .route("/logout", post(logout))
+        .layer(CookieManagerLayer::new())
+        .with_state(permissions)
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Permissions {
+    sessions: Sessions,
+    accounts: Accounts,
+    /// The subject that `ADMIN` names.
+    admin: Option<String>,
+}
+
+const ADMIN_SETTING: Setting = Setting {
+    name: "ADMIN",
+    default: "none: the first account becomes Admin",
+    help: "Who becomes Admin at login, as provider:subject, such as demo:1234567890.",
+};
+
+impl FromSettings for Permissions {
+    const SETTINGS: &'static [&'static [Setting]] =
+        &[CLIENT_SETTINGS, &[DATABASE_URL, ADMIN_SETTING]];
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        let sessions = Sessions::from_settings(settings).await;
+        let accounts = Accounts::from_settings(settings).await;
+        let (sessions, accounts) = sessions.zip(accounts)?;
+        let provider = OAuth::from_ref(&sessions).provider().id.clone();
+        let admin = settings.get("ADMIN").map(|admin| subject_at(&provider, admin));
+        match &admin {
+            Some(None) => {
+                let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
+                settings.problem("ADMIN", what);
+            }
+            None if !settings.is_loopback() => settings.warning(
+                "ADMIN is not set: whoever logs in first becomes Admin, also a stranger".into(),
+            ),
+            _ => {}
+        }
+        Some(Self { sessions, accounts, admin: admin.flatten() })
+    }
+}
+
+/// The subject in `provider:subject`, for this provider alone: nobody of another one can log in.
+fn subject_at(provider: &str, user: &str) -> Option<String> {
+    let subject = user.strip_prefix(provider)?.strip_prefix(':')?;
+    (!subject.is_empty()).then(|| subject.to_owned())
+}
+
+#[derive(Template)]
+#[template(path = "permissions.html")]
+struct Index {
+    provider: String,
+    login_url: String,
+    user: Option<Entry>,
+}
+
+/// `GET /`: who is logged in, what this account may do, and where to go.
+async fn index(
+    State(Permissions { accounts, .. }): State<Permissions>,
+    State(oauth): State<OAuth>,
+    user: Result<LoggedIn, Response>,
+) -> Result<Page<Index>> {
+    let user = match user {
+        Ok(LoggedIn { account, .. }) => accounts.user(account.id).await?,
+        Err(_) => None,
+    };
+    let (provider, login_url) = (oauth.provider().name.clone(), oauth.public_url().join("/login"));
+    Ok(Page::new("permissions: who may do what", Index { provider, login_url, user }))
+}
+
+/// `GET /auth?code=…&state=…`: back from the provider; a session begins, here and in the database.
+async fn auth(
+    State(Permissions { accounts, admin, .. }): State<Permissions>,
+    State(oauth): State<OAuth>,
+    cookies: Cookies,
+    answer: Params,
+) -> Result<Redirect> {
+    let login = oauth.finish(&cookies, &answer).await?;
+    let user = oauth.identity(&login.token).await?;
+    let account = accounts.find_or_create(&user).await?;
+    accounts.appoint_admin(&account, admin.as_deref()).await?;
+
+    // The session that this browser had ends, as its cookie is overwritten.
+    if let Some(old) = session::current(&oauth, &cookies) {
+        accounts.end_session(&old.id).await?;
+    }
+    let session = session::begin(&oauth, &cookies, user, login.token)?;
+    accounts.begin_session(&session.id, account.id).await?;
+    tracing::info!("account {} has logged in", account.id);
+
+    Ok(Redirect::to(login.next.as_deref().unwrap_or("/")))
+}
+
+/// `GET /users/me`: what the provider knows of the user.
+async fn me(
+    LoggedIn { session, .. }: LoggedIn,
+    State(Permissions { sessions, accounts, .. }): State<Permissions>,
+    cookies: Cookies,
+) -> Result<Json<Map<String, Value>>> {
+    let id = session.id.clone();
+    let user = sessions::users::me(User(session), State(sessions), cookies).await;
+    if matches!(user, Err(Error::NotLoggedIn)) {
+        // The provider has ended it: so do we.
+        accounts.end_session(&id).await?;
+    }
+    Ok(user?)
+}
+
+/// `GET /admin`: for admins.
+async fn admin(_: Permitted<{ ADMIN }>) -> Json<&'static str> {
+    Json("You are an admin!")
+}
+
+/// `GET /privileged`: for whoever was granted `Something`; being an admin is not enough.
+async fn privileged(_: Permitted<{ SOMETHING }>) -> Json<&'static str> {
+    Json("You are truly privileged!")
+}
+
+/// `POST /logout`: ends the session, so that a copy of its cookie opens nothing any more.
+async fn logout(
+    State(Permissions { accounts, .. }): State<Permissions>,
+    State(oauth): State<OAuth>,
+    cookies: Cookies,
+    headers: HeaderMap,
+) -> Result<Redirect> {
+    check_same_origin(&headers, oauth.public_url())?;
+    // First the row: who is told to be logged out, is.
+    if let Some(session) = session::current(&oauth, &cookies) {
+        accounts.end_session(&session.id).await?;
+    }
+    session::end(&oauth, &cookies).await;
+
+    Ok(Redirect::to("/"))
+}
+
+impl FromRef<Permissions> for OAuth {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
+impl FromRef<Permissions> for Accounts {
+    fn from_ref(permissions: &Permissions) -> Self {
+        permissions.accounts.clone()
+    }
+}

@@ -1,0 +1,72 @@
+//! The JSON API for admins: who is there, and who may what.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{ErrorResponse, Result},
+};
+use common::{error::Detail, oauth::OAuth, server::check_same_origin};
+
+use super::{
+    accounts::Accounts,
+    guard::{ADMIN, PERMISSIONS, Permitted},
+    store::Entry,
+};
+
+/// `GET /admin/users`: every account with its permissions. A real one is read page by page.
+pub async fn list(
+    _: Permitted<{ ADMIN }>,
+    State(accounts): State<Accounts>,
+) -> Result<Json<Vec<Entry>>> {
+    Ok(Json(accounts.users().await?))
+}
+
+/// `PUT /admin/users/{id}/permissions/{permission}`: grants it, once or again.
+pub async fn grant(
+    Permitted(admin): Permitted<{ ADMIN }>,
+    State(oauth): State<OAuth>,
+    State(accounts): State<Accounts>,
+    headers: HeaderMap,
+    Path((id, permission)): Path<(i64, String)>,
+) -> Result<Json<Entry>> {
+    check_same_origin(&headers, oauth.public_url())?;
+    let permission = known(&permission)?;
+    if accounts.grant(id, permission).await? {
+        tracing::info!("account {} has granted {permission} to account {id}", admin.id);
+    }
+    let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
+    Ok(Json(user))
+}
+
+/// `DELETE /admin/users/{id}/permissions/{permission}`: revokes it, but never the last `Admin`.
+pub async fn revoke(
+    Permitted(admin): Permitted<{ ADMIN }>,
+    State(oauth): State<OAuth>,
+    State(accounts): State<Accounts>,
+    headers: HeaderMap,
+    Path((id, permission)): Path<(i64, String)>,
+) -> Result<Json<Entry>> {
+    check_same_origin(&headers, oauth.public_url())?;
+    let permission = known(&permission)?;
+    let revoked = accounts.revoke(id, permission).await?;
+    if revoked {
+        tracing::info!("account {} has revoked {permission} of account {id}", admin.id);
+    }
+    let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
+    if !revoked && user.permissions.iter().any(|kept| kept == permission) {
+        let detail = "this is the last Admin; grant it to somebody else first";
+        return Err((StatusCode::CONFLICT, Detail::of(detail)).into());
+    }
+    Ok(Json(user))
+}
+
+/// The permission of this name, from the list and not from the request.
+fn known(name: &str) -> Result<&'static str> {
+    let unknown = || (StatusCode::NOT_FOUND, Detail::of("there is no such permission")).into();
+    PERMISSIONS.into_iter().find(|known| *known == name).ok_or_else(unknown)
+}
+
+fn no_such_user() -> ErrorResponse {
+    (StatusCode::NOT_FOUND, Detail::of("there is no such user")).into()
+}
