@@ -24,7 +24,8 @@ pub async fn start<S: FromSettings>(
     app: impl FnOnce(S) -> Router,
     vars: &[(&str, &str)],
 ) -> Server {
-    let free_ports = [("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")];
+    let names = ["BIND_ADDR", "DEMO_ADDR", "DEMO_OPENID_ADDR"];
+    let free_ports = names.map(|name| (name, "127.0.0.1:0"));
     let settings = Settings::from_vars(free_ports.into_iter().chain(vars.iter().copied()));
     Server::start(app, settings).await.unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
