@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use common::{
@@ -56,13 +56,12 @@ impl Running {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut output = BufReader::new(process.stdout.take().expect("its log"));
         let mut log = String::new();
-        let url = loop {
-            let before = log.len();
+        // The last line that it logs when it is up.
+        while !log.ends_with(" in a browser\n") {
             assert_ne!(output.read_line(&mut log).expect("a line"), 0, "it ended: {log}");
-            if let Some((_, addr)) = log[before..].trim_end().split_once("listening on ") {
-                break addr.to_owned();
-            }
-        };
+        }
+        let (_, rest) = log.split_once("listening on ").expect("where it listens");
+        let url = rest.lines().next().expect("a URL").to_owned();
         Self { process, output, log, url }
     }
 
@@ -83,16 +82,22 @@ impl Drop for Running {
     }
 }
 
-/// The problems that it ends with.
+/// The problems that it ends with, with these settings.
 fn problems(vars: &[(&str, &str)]) -> Vec<String> {
-    let output = basic(vars).output().expect("it runs");
-    lines_of_failure(&output)
+    problems_of(&mut basic(vars))
 }
 
-fn lines_of_failure(output: &Output) -> Vec<String> {
-    let text = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+fn problems_of(command: &mut Command) -> Vec<String> {
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first_line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+    if !first_line.is_empty() {
+        process.kill().unwrap();
+    }
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(first_line, "", "something was started");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing was started");
     let line = |line: &str| line.strip_prefix("error: ").expect("a line each").to_owned();
     text.lines().map(line).collect()
 }
@@ -283,8 +288,7 @@ fn help_lists_every_setting_with_its_default() {
             assert!(text.contains(&(lines + setting.default + ".\n")), "{}", setting.name);
         }
     }
-    let output = basic(&[]).arg("--port=1").output().unwrap();
-    let [line] = &lines_of_failure(&output)[..] else { panic!("one line") };
+    let [line] = &problems_of(basic(&[]).arg("--port=1"))[..] else { panic!("one line") };
     assert!(line.contains("--help"), "{line}");
 }
 
@@ -306,8 +310,7 @@ async fn a_file_is_read_and_the_environment_wins() {
 fn a_broken_file_is_a_problem_and_its_line_is_not_shown() {
     let directory = directory("with-broken-file");
     fs::write(directory.join(".env"), "SESSION_SECRET hunter2 hunter2\n").unwrap();
-    let output = basic(&[]).current_dir(&directory).output().unwrap();
-    let lines = lines_of_failure(&output);
+    let lines = problems_of(basic(&[]).current_dir(&directory));
     assert_eq!(lines, [".env has a line that is not NAME=value"]);
 }
 
@@ -402,10 +405,8 @@ async fn https_makes_cookies_secure_and_asks_for_https_for_ever() {
 #[test]
 fn it_says_where_it_listens_and_what_to_register() {
     let program = Running::start(&mut basic(&[]));
-    let url = program.url.clone();
-    let mut log = program.log.clone();
+    let (url, log) = (&program.url, &program.log);
     assert!(log.contains("SESSION_SECRET is not set: a random one is used"), "{log}");
-    log += &program.stop();
     assert!(!url.ends_with(":0"), "the real port: {url}");
     assert!(log.contains("the provider is the demo provider on http://localhost:"), "{log}");
     assert!(log.contains(&format!("the redirect URI to register there is {url}/auth")), "{log}");

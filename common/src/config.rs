@@ -173,36 +173,56 @@ impl Settings {
         self.get(name).map(str::to_owned)
     }
 
+    /// An id and the secret that belongs to it, which only make sense together.
+    ///
+    /// # Errors
+    /// When one is missing; the problem has been noted.
+    pub fn pair(&mut self, id: &str, secret: &str) -> Result<Option<(String, String)>, Incomplete> {
+        let secret_value = self.secret(secret);
+        match (self.get(id).map(str::to_owned), secret_value) {
+            (Some(id), Some(secret)) => Ok(Some((id, secret))),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                self.problem(secret, format!("is missing; it belongs to {id}"));
+                Err(Incomplete)
+            }
+            (None, Some(_)) => {
+                self.problem(id, format!("is missing; it belongs to {secret}"));
+                Err(Incomplete)
+            }
+        }
+    }
+
     /// One or several secrets to sign with, separated by commas: the first signs, all are accepted,
     /// so that a secret can be changed without logging everybody out.
     ///
-    /// Without a value there is a random one as long as nobody else can reach the server.
-    pub fn signing_secrets(&mut self, name: &str, min_length: usize) -> Option<Vec<String>> {
+    /// Without a value there is a random one, as long as nobody else can reach the server. After a
+    /// problem it is random too, so that the other settings can be looked at.
+    pub fn signing_secrets(&mut self, name: &str, min_length: usize) -> Vec<String> {
+        let random = vec![format!("{}{}", random_token(), random_token())];
         let Some(value) = self.secret(name) else {
             if self.public_url.is_https() || !self.bind_addr.ip().is_loopback() {
-                self.problem(
-                    name,
-                    "is missing; a server that others reach needs one: openssl rand -hex 32",
-                );
+                let what = "is missing; a server that others reach needs one: openssl rand -hex 32";
+                self.problem(name, what);
             } else {
                 self.warning(format!(
                     "{name} is not set: a random one is used, until this process ends"
                 ));
             }
-            return Some(vec![format!("{}{}", random_token(), random_token())]);
+            return random;
         };
         let secrets: Vec<_> = value.split(',').map(|secret| secret.trim().to_owned()).collect();
         if secrets.iter().any(|secret| secret.len() < min_length) {
             let what =
                 format!("is too short: {min_length} characters or more (openssl rand -hex 32)");
             self.problem(name, what);
-            return None;
+            return random;
         }
         if secrets.iter().any(|secret| PUBLISHED_SECRETS.contains(&secret.as_str())) {
             self.problem(name, "is the published example; make your own: openssl rand -hex 32");
-            return None;
+            return random;
         }
-        Some(secrets)
+        secrets
     }
 
     /// An endpoint of a provider (RFC 6749, section 3): https except on this machine, no fragment.
@@ -289,6 +309,10 @@ impl Settings {
         }
     }
 }
+
+/// One of two settings that belong together is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Incomplete;
 
 /// What the settings say beside the app itself.
 pub(crate) struct Found {

@@ -125,7 +125,8 @@ impl Detail {
     }
 }
 
-/// An error of an OAuth endpoint (RFC 6749, section 5.2): 400, and for `invalid_client` 401.
+/// An error of OAuth (RFC 6749, section 5.2): 400, and for `invalid_client` 401. On an
+/// [`oauth_endpoint`] its code is answered; elsewhere, as on a form, its description alone.
 #[derive(Clone, Copy, Debug)]
 pub struct OAuthError {
     /// The registered code, such as `invalid_grant`.
@@ -149,7 +150,7 @@ impl IntoResponse for OAuthError {
             _ => StatusCode::BAD_REQUEST,
         };
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"client\"")];
-        let body = (status, oauth_json(self.error, self.description));
+        let body = (status, Extension(Code(self.error)), Detail::of(self.description));
         if status == StatusCode::UNAUTHORIZED {
             (challenge, body).into_response()
         } else {
@@ -158,14 +159,13 @@ impl IntoResponse for OAuthError {
     }
 }
 
+/// The code of an [`OAuthError`], before anybody has decided how it looks.
+#[derive(Clone, Copy)]
+struct Code(&'static str);
+
 /// Marks a response that is not to be rewritten any more.
 #[derive(Clone, Copy)]
 struct Finished;
-
-fn oauth_json(error: &str, description: &str) -> impl IntoResponse {
-    let body = json!({ "error": error, "error_description": description });
-    (Extension(Finished), NoStore, Json(body))
-}
 
 /// Headers for an answer with a token in it (RFC 6749, section 5.1): nobody may keep a copy.
 #[derive(Clone, Copy, Debug)]
@@ -187,12 +187,21 @@ impl axum::response::IntoResponseParts for NoStore {
 
 /// Middleware for the routes that answer RFC 6749 JSON to every client: what the framework refuses
 /// (405, 413, ...) becomes an OAuth error too.
+#[allow(
+    clippy::unused_async,
+    reason = "as middleware has to be; clippy sees that only where it is used"
+)]
 pub async fn oauth_endpoint(mut response: Response) -> Response {
     let status = response.status();
-    if is_error(status) && response.extensions().get::<Finished>().is_none() {
-        let error = if status.is_server_error() { "server_error" } else { "invalid_request" };
+    if is_error(status) {
+        let error = match response.extensions_mut().remove::<Code>() {
+            Some(Code(error)) => error,
+            None if status.is_server_error() => "server_error",
+            None => "invalid_request",
+        };
         let description = Detail::take(&mut response);
-        replace_body(&mut response, oauth_json(error, &description));
+        let body = json!({ "error": error, "error_description": description });
+        replace_body(&mut response, (Extension(Finished), NoStore, Json(body)));
     }
     response
 }

@@ -4,6 +4,8 @@ pub mod client_auth;
 pub mod config;
 #[cfg(feature = "client")]
 pub mod cookies;
+#[cfg(feature = "sqlite")]
+pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod error;

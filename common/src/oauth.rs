@@ -391,8 +391,7 @@ impl FromSettings for OAuth {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets("SESSION_SECRET", 64);
-        let provider = Provider::from_settings(settings).await;
-        let (secrets, provider) = secrets.zip(provider)?;
+        let provider = Provider::from_settings(settings).await?;
         let public_url = settings.public_url().clone();
         let cookies = CookieKeys::new(&secrets, public_url.is_https());
         match Self::new(provider, cookies, public_url, "/auth") {

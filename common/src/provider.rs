@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    config::{Setting, Settings},
+    config::{Incomplete, Setting, Settings},
     error::{Error, Result},
 };
 
@@ -307,26 +307,9 @@ pub fn registration(
     id: &str,
     secret: &str,
 ) -> Result<Option<Registration>, Incomplete> {
-    let secret_value = settings.secret(secret);
-    match (settings.get(id), secret_value) {
-        (Some(id), Some(secret)) => {
-            Ok(Some((ClientId::new(id.to_owned()), ClientSecret::new(secret))))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => {
-            settings.problem(secret, format!("is missing; it belongs to {id}"));
-            Err(Incomplete)
-        }
-        (None, Some(_)) => {
-            settings.problem(id, format!("is missing; it belongs to {secret}"));
-            Err(Incomplete)
-        }
-    }
+    let pair = settings.pair(id, secret)?;
+    Ok(pair.map(|(id, secret)| (ClientId::new(id), ClientSecret::new(secret))))
 }
-
-/// One of two settings that belong together is missing.
-#[derive(Clone, Copy, Debug)]
-pub struct Incomplete;
 
 fn required(
     settings: &mut Settings,

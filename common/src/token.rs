@@ -25,8 +25,9 @@ pub struct Token {
     /// What it is good for, separated by spaces, where the provider says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Who has logged in, signed by the provider (OpenID Connect Core, section 3.1.3.3).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Who has logged in, signed by the provider (OpenID Connect Core, section 3.1.3.3). It is for
+    /// this server alone.
+    #[serde(skip_serializing)]
     pub id_token: Option<IdToken>,
     /// When it ends, in Unix seconds: our own arithmetic, where there is an `expires_in`.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
@@ -40,7 +41,7 @@ pub struct Token {
 pub struct TokenType(String);
 
 /// A secret while it is fresh: `Debug` does not show it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct IdToken(pub String);
 

@@ -96,13 +96,13 @@ pub async fn end(oauth: &OAuth, cookies: &Cookies) {
     if let Some(token) = token {
         oauth.revoke(&token.access_token, token.refresh_token.as_ref()).await;
     }
-    forget(oauth, cookies);
+    forget(oauth.cookies(), cookies);
 }
 
 /// Removes the cookies: the provider has ended it, or nobody knows it.
-pub fn forget(oauth: &OAuth, cookies: &Cookies) {
-    oauth.cookies().remove(cookies, SESSION);
-    oauth.cookies().remove(cookies, TOKEN);
+pub fn forget(keys: &CookieKeys, cookies: &Cookies) {
+    keys.remove(cookies, SESSION);
+    keys.remove(cookies, TOKEN);
 }
 
 /// Keeps the provider's token, without touching the session: a refresh that comes late cannot undo

@@ -27,7 +27,7 @@ pub async fn me(
     let user = user.await.inspect_err(|error| {
         // The provider has ended it: so do we.
         if matches!(error, Error::NotLoggedIn) {
-            session::forget(oauth, &cookies);
+            session::forget(oauth.cookies(), &cookies);
         }
     })?;
     Ok(Json(user))
