@@ -27,6 +27,9 @@ impl ClientCredentials {
             let (id, secret) = in_body.ok_or(INVALID_CLIENT)?;
             return Ok(Self { id: id.to_owned(), secret: secret.to_owned() });
         }
+        if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(OAuthError::invalid_request("more than one Authorization header"));
+        }
         if params.get("client_secret").is_some() {
             return Err(OAuthError::invalid_request("authenticate by header or by body, not both"));
         }

@@ -54,12 +54,15 @@ pub const SERVER_SETTINGS: &[Setting] = &[
         default: "http:// and the bound address",
         help: "The origin that browsers see, such as https://app.example.com. https:// turns on Secure cookies and HSTS.",
     },
-    Setting {
-        name: "RUST_LOG",
-        default: "info",
-        help: "How much is logged: error, warn, info, debug or trace, also by crate (info,common=debug).",
-    },
+    RUST_LOG,
 ];
+
+/// The setting of every program.
+pub const RUST_LOG: Setting = Setting {
+    name: "RUST_LOG",
+    default: "info",
+    help: "How much is logged: error, warn, info, debug or trace, also by crate (info,common=debug).",
+};
 
 /// Secrets that stand in this repository for everybody to read, so that no server accepts them.
 const PUBLISHED_SECRETS: &[&str] =

@@ -1,36 +1,45 @@
-//! The HTTP client to the provider. The `oauth2` crate calls it for tokens, we for the user.
+//! The HTTP client to the provider. The `oauth2` crate calls it for tokens, we for what they open.
 
-use std::{error::Error as _, pin::Pin, time::Duration};
+use std::{error::Error as _, iter, pin::Pin, time::Duration};
 
+use axum_extra::headers::{Authorization, HeaderMapExt};
 use oauth2::{
-    AsyncHttpClient, HttpRequest, HttpResponse,
-    http::{HeaderValue, StatusCode, header},
+    AccessToken, AsyncHttpClient, HttpRequest, HttpResponse,
+    http::{HeaderValue, Method, StatusCode, header},
 };
 use reqwest::{Client, redirect::Policy};
+use url::Url;
 
 /// The largest answer of a provider that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Connections to the provider, shared by all requests and kept alive.
 #[derive(Clone, Debug)]
-pub(crate) struct Http(Client);
+pub struct Http(Client);
 
 /// Why there is no answer that could be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
+    /// Too slow.
     #[error("no answer in time")]
     Timeout,
+    /// No connection, or not HTTP.
     #[error("{0}")]
     Failed(String),
+    /// More than is read.
     #[error("an answer of more than {MAX_BODY} bytes")]
     TooLarge,
+    /// A redirect, which is not followed, or a failure of the other side.
     #[error("status {0}")]
     Status(StatusCode),
 }
 
 impl Http {
     /// `direct` leaves out the proxy that the environment may name, for a provider on this machine.
-    pub(crate) fn new(direct: bool) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When there are no certificates to check the other side's with.
+    pub fn new(direct: bool) -> Result<Self, String> {
         let client = Client::builder()
             // A redirect followed would carry the code and the client secret to wherever it says.
             .redirect(Policy::none())
@@ -43,8 +52,31 @@ impl Http {
         client.build().map(Self).map_err(no_certificates)
     }
 
+    /// `GET` of JSON, with the token that opens it.
+    ///
+    /// # Errors
+    /// When there is no answer that could be used.
+    pub async fn get(
+        &self,
+        url: &Url,
+        token: Option<&AccessToken>,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut request = request(Method::GET, url, Vec::new());
+        if let Some(token) = token {
+            // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
+            let bearer = Authorization::bearer(token.secret());
+            let bearer =
+                bearer.map_err(|_| HttpError::Failed("no header for this token".into()))?;
+            request.headers_mut().typed_insert(bearer);
+        }
+        self.send(request).await
+    }
+
     /// One request, one answer: nothing is sent again, as a code works only once.
-    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    ///
+    /// # Errors
+    /// When there is no answer that could be used.
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut answer = self.0.execute(request.try_into()?).await?;
         let status = answer.status();
         // oauth2 would take a 500 with `{"error": ...}` for the provider's considered answer.
@@ -80,6 +112,16 @@ impl<'c> AsyncHttpClient<'c> for Http {
     }
 }
 
+/// A request for JSON.
+pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
+    let mut request = HttpRequest::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = url.as_str().parse().expect("a URL of the settings is a URI");
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(header::ACCEPT, json);
+    request
+}
+
 /// GitHub answers 200 with an `error` in the body.
 fn is_error_in_disguise(status: StatusCode, body: &[u8]) -> bool {
     let has_error =
@@ -92,9 +134,10 @@ impl From<reqwest::Error> for HttpError {
         if error.is_timeout() {
             return Self::Timeout;
         }
-        // The source says what happened; the URL may have a query that is nobody's business.
+        // The sources say what happened; the URL may have a query that is nobody's business.
         let error = error.without_url();
-        let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-        Self::Failed(format!("{error}{cause}"))
+        let sources = iter::successors(error.source(), |&source| source.source());
+        let causes: String = sources.map(|source| format!(": {source}")).collect();
+        Self::Failed(format!("{error}{causes}"))
     }
 }

@@ -11,7 +11,7 @@ pub mod demo;
 pub mod error;
 pub mod expiring;
 #[cfg(feature = "client")]
-mod http;
+pub mod http;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "oidc")]
@@ -34,7 +34,7 @@ pub use crate::{
     error::{Error, Result},
     page::Page,
     params::Params,
-    server::run,
+    server::{run, run_command},
 };
 
 /// 256 random bits as base64url: a name or a secret that nobody guesses.

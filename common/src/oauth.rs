@@ -30,7 +30,7 @@ use crate::{
     Error, Params, Result,
     config::{FromSettings, PublicUrl, Setting, Settings, is_loopback},
     cookies::CookieKeys,
-    http::{Http, HttpError},
+    http::{Http, HttpError, request},
     provider::{CLIENT_SETTINGS, Identity, Provider},
     token::Token,
     unix_now,
@@ -48,20 +48,21 @@ pub struct OAuth(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     provider: Provider,
-    client: Client,
+    client: Client<EndpointSet>,
     http: Http,
     cookies: CookieKeys,
     public_url: PublicUrl,
     redirect_uri: String,
 }
 
-type Client = oauth2::Client<
+/// The client of the `oauth2` crate with our [`Token`], and with a token endpoint.
+pub type Client<HasAuthUrl = EndpointNotSet> = oauth2::Client<
     BasicErrorResponse,
     Token,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
-    EndpointSet,
+    HasAuthUrl,
     EndpointNotSet,
     EndpointNotSet,
     EndpointNotSet,
@@ -238,12 +239,7 @@ impl OAuth {
     pub async fn user(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
         let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
         let url = self.0.provider.userinfo_url.as_ref().ok_or_else(no_endpoint)?;
-        let mut request = get(url);
-        // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
-        let bearer =
-            Authorization::bearer(access_token.secret()).map_err(|_| Error::NotLoggedIn)?;
-        request.headers_mut().typed_insert(bearer);
-        let answer = self.0.http.send(request).await?;
+        let answer = self.0.http.get(url, Some(access_token)).await?;
         match answer.status().as_u16() {
             200 => serde_json::from_slice(answer.body())
                 .map_err(|_| Error::Provider("the user is not a JSON object".into())),
@@ -415,20 +411,6 @@ impl FromRef<OAuth> for PublicUrl {
 
 fn cookie_name(state: &str) -> String {
     format!("login_{state}")
-}
-
-/// A `GET` of JSON.
-pub(crate) fn get(url: &Url) -> HttpRequest {
-    request(Method::GET, url, Vec::new())
-}
-
-fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
-    let mut request = HttpRequest::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = url.as_str().parse().expect("a URL of the settings is a URI");
-    let json = HeaderValue::from_static("application/json");
-    request.headers_mut().insert(header::ACCEPT, json);
-    request
 }
 
 /// What an `error` in the answer means (RFC 6749, section 4.1.2.1). Only known codes are repeated:

@@ -22,7 +22,7 @@ use crate::{
     config::{PublicUrl, check_endpoint, is_loopback},
     cookies::CookieKeys,
     http::Http,
-    oauth::{Login, OAuth, get},
+    oauth::{Login, OAuth},
     provider::{Identity, Provider, Registration},
     random_token, unix_now,
 };
@@ -270,7 +270,7 @@ impl OpenId {
     }
 
     async fn fetch<T: DeserializeOwned>(&self, url: &Url) -> Result<T> {
-        let answer = self.0.http.send(get(url)).await?;
+        let answer = self.0.http.get(url, None).await?;
         let bad = || Error::Provider(format!("{} from {url}", answer.status()));
         if !answer.status().is_success() {
             return Err(bad());

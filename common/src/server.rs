@@ -39,7 +39,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 use url::Url;
 
 use crate::{
-    config::{FromSettings, PublicUrl, Setting, Settings, is_loopback, table},
+    config::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, is_loopback, table},
     error::{Detail, negotiate},
     page::stylesheet,
 };
@@ -59,10 +59,54 @@ const MAX_BODY: usize = 64 * 1024;
 ///
 /// What the app needs is read from the environment; problems end with exit code 2 and a line each.
 pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
+    with_settings(table::<S>, async |settings| match Server::start(app, settings).await {
+        Ok(server) => {
+            stop_signal().await;
+            tracing::info!("stopping; what is under way is finished first");
+            tokio::select! {
+                () = server.stop() => {}
+                () = stop_signal() => {}
+            }
+            ExitCode::SUCCESS
+        }
+        Err(problems) => fail(&problems),
+    })
+}
+
+/// Runs a command, which comes to an end by itself: 0, or 1 when it says why it failed.
+///
+/// Its settings are its own and `RUST_LOG`; problems end with exit code 2 and a line each.
+pub fn run_command<S, F>(command: impl FnOnce(S) -> F) -> ExitCode
+where
+    S: FromSettings,
+    F: Future<Output = Result<(), String>>,
+{
+    let table = || iter::once(&RUST_LOG).chain(S::SETTINGS.iter().copied().flatten());
+    with_settings(table, async |mut settings| {
+        let state = S::from_settings(&mut settings).await;
+        match (settings.finish(), state) {
+            (Err(problems), _) => fail(&problems),
+            (Ok(_), None) => fail(&[OUR_MISTAKE.into()]),
+            (Ok(_), Some(state)) => match command(state).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    eprintln!("error: {why}");
+                    ExitCode::FAILURE
+                }
+            },
+        }
+    })
+}
+
+/// What is the same for each program: `--help`, the settings, the log, and threads to run on.
+fn with_settings<T: Iterator<Item = &'static Setting>>(
+    table: impl Fn() -> T,
+    program: impl AsyncFnOnce(Settings) -> ExitCode,
+) -> ExitCode {
     match env::args().nth(1).as_deref() {
         None => {}
         Some("--help" | "-h") => {
-            print!("{}", help(table::<S>()));
+            print!("{}", help(table()));
             return ExitCode::SUCCESS;
         }
         Some(_) => {
@@ -71,7 +115,7 @@ pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
             ]);
         }
     }
-    let mut settings = Settings::from_env(table::<S>());
+    let mut settings = Settings::from_env(table());
     let levels = settings.parse("RUST_LOG", "a level, such as info, or info,common=debug");
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let mut lines = tracing_subscriber::fmt::layer().with_target(false);
@@ -84,21 +128,10 @@ pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&[format!("no threads to run on: {error}")]),
     };
-    runtime.block_on(async {
-        match Server::start(app, settings).await {
-            Ok(server) => {
-                stop_signal().await;
-                tracing::info!("stopping; what is under way is finished first");
-                tokio::select! {
-                    () = server.stop() => {}
-                    () = stop_signal() => {}
-                }
-                ExitCode::SUCCESS
-            }
-            Err(problems) => fail(&problems),
-        }
-    })
+    runtime.block_on(program(settings))
 }
+
+const OUR_MISTAKE: &str = "a setting is wrong, and nothing says which: that is our mistake";
 
 fn fail(problems: &[String]) -> ExitCode {
     for problem in problems {
@@ -142,9 +175,7 @@ impl Server {
         let public_url = settings.public_url().clone();
         let found = settings.finish()?;
         let (Some(listener), Some(state)) = (listener, state) else {
-            return Err(vec![
-                "a setting is wrong, and nothing says which: that is our mistake".into(),
-            ]);
+            return Err(vec![OUR_MISTAKE.into()]);
         };
         let addr = listener.local_addr().map_err(|error| vec![error.to_string()])?;
 

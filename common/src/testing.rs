@@ -14,6 +14,9 @@ use crate::{
     server::Server,
 };
 
+pub mod fault;
+pub mod load;
+pub mod program;
 pub mod provider;
 
 /// Starts an app on free ports of this machine, with these settings beside.

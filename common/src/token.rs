@@ -61,7 +61,10 @@ impl TryFrom<String> for TokenType {
 
 impl Token {
     /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
-    pub(crate) fn checked(self) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Provider`].
+    pub fn checked(self) -> Result<Self> {
         let is_token = |token: &String| {
             !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
         };

@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 /// How long a token lives. There is no way to call one back, so that it is short.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
+/// Before the name of a client that acts for itself, in `sub`. No user name begins like this, so
+/// that neither can be taken for the other (RFC 9700, section 4.15).
+pub const CLIENT: &str = "client:";
+
 /// What a token says (RFC 9068, section 2.2). Each is required, and one text or number: `iss` or
 /// `aud` as a list would let another one in beside ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,7 +31,7 @@ pub struct Claims {
     pub iss: String,
     /// Who may read it: `PUBLIC_URL` too.
     pub aud: String,
-    /// The user.
+    /// The user, or [`CLIENT`] and a client.
     pub sub: String,
     /// Which application asked for it. Nobody has proven that: these clients have no secrets.
     pub client_id: String,
@@ -101,7 +105,7 @@ impl Tokens {
         }))
     }
 
-    /// A new token for this user.
+    /// A new token for this user, or for [`CLIENT`] and a client.
     ///
     /// # Panics
     /// Never: texts and numbers are JSON, and HMAC takes any key.
@@ -147,7 +151,7 @@ impl FromSettings for Tokens {
     }]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        let secrets = settings.signing_secrets("JWT_SECRET", 32)?;
+        let secrets = settings.signing_secrets("JWT_SECRET", 32);
         Some(Self::new(&secrets, settings.public_url().clone()))
     }
 }

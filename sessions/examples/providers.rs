@@ -229,7 +229,7 @@ impl FromSettings for Providers {
         let secrets = settings.signing_secrets(SESSION_SECRET.name, 64);
         let accounts = Accounts::from_settings(settings).await;
         let public_url = settings.public_url().clone();
-        let keys = CookieKeys::new(&secrets?, public_url.is_https());
+        let keys = CookieKeys::new(&secrets, public_url.is_https());
         let mut choices = Choices { settings, keys: &keys, list: Vec::new() };
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
             if let Some((client_id, client_secret)) = choices.registration(prefix) {
@@ -270,23 +270,23 @@ impl Choices<'_> {
     fn add_oauth(&mut self, id: &str, provider: Provider) {
         let (name, public_url) = (provider.name.clone(), self.settings.public_url().clone());
         let oauth = OAuth::new(provider, self.keys.clone(), public_url, &format!("/auth/{id}"));
-        self.add(id, &name, oauth.map(Client::OAuth));
+        self.add(id, &name, oauth.map(Client::OAuth), "HTTPS");
     }
 
     fn add_openid(&mut self, (id, name): (&str, &str), issuer: &str, client: Registration) {
         let public_url = self.settings.public_url().clone();
         let openid = OpenId::new((id, name), issuer, client, self.keys.clone(), public_url);
-        self.add(id, name, openid.map(Client::OpenId));
+        self.add(id, name, openid.map(Client::OpenId), "OIDC_ISSUER");
     }
 
-    fn add(&mut self, id: &str, name: &str, client: Result<Client, String>) {
+    fn add(&mut self, id: &str, name: &str, client: Result<Client, String>, setting: &str) {
         let redirect_uri = self.settings.public_url().join(&format!("/auth/{id}"));
         match client {
             Ok(client) => {
                 self.settings.notice(format!("{name}: the redirect URI there is {redirect_uri}"));
                 self.list.push(Choice { id: id.into(), name: name.into(), client });
             }
-            Err(why) => self.settings.problem(&format!("{}_CLIENT_ID", id.to_uppercase()), why),
+            Err(why) => self.settings.problem(setting, why),
         }
     }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test ends where the page is not as it should be")]
 
 use std::{
+    env, fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -51,6 +52,17 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
 ];
+
+/// Where npm puts axe-core, seen from the folder of a crate.
+const AXE_CORE: &str = "../target/npm/node_modules/axe-core/axe.min.js";
+
+/// Runs axe-core and keeps what is serious.
+const AXE_RUN: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run().then(found => done(found.violations
+        .filter(v => ['serious', 'critical'].includes(v.impact))
+        .map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' '))));
+";
 
 impl Chromium {
     /// Starts a browser without cookies.
@@ -143,6 +155,46 @@ impl Chromium {
         let found = found.wait(Duration::from_secs(10), Duration::from_millis(50));
         let found = found.first().await;
         assert!(found.is_ok(), "no {text:?} on the page:\n{}", self.text().await);
+    }
+
+    /// Shows the page on a screen of this width, in pixels, in light or dark.
+    pub async fn look(&self, width: u32, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        let screen =
+            json!({"width": width, "height": 640, "deviceScaleFactor": 1, "mobile": false});
+        let cdp = self.driver.cdp();
+        cdp.send_raw("Emulation.setEmulatedMedia", media).await.expect("light or dark");
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", screen).await.expect("a screen");
+    }
+
+    /// That the page fits on a phone and on a large screen, and that axe-core finds nothing serious,
+    /// in light and dark.
+    pub async fn assert_well_made(&self) {
+        let axe = env::var("AXE_CORE").unwrap_or_else(|_| AXE_CORE.to_owned());
+        let axe = fs::read_to_string(axe)
+            .expect("axe-core; npm install --prefix target/npm axe-core@4 brings it");
+        self.driver.execute(axe, Vec::new()).await.expect("axe-core runs");
+        for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
+            self.look(width, dark).await;
+            let overflow = "return document.documentElement.scrollWidth - innerWidth";
+            let overflow = self.driver.execute(overflow, Vec::new()).await.expect("two numbers");
+            let overflow = overflow.json().as_f64().expect("a number");
+            assert!(overflow <= 0.0, "{overflow} pixels too wide at {width}");
+            let found =
+                self.driver.execute_async(AXE_RUN, Vec::new()).await.expect("axe-core ends");
+            let found = found.json();
+            assert!(found.as_array().is_some_and(Vec::is_empty), "{width}, dark {dark}: {found:#}");
+        }
+    }
+
+    /// A picture of the page for the README, when `SCREENSHOTS` is set: a small file in the crate
+    /// that it shows.
+    pub async fn picture(&self, path: &str) {
+        if env::var_os("SCREENSHOTS").is_some() {
+            self.look(640, false).await;
+            self.screenshot(path).await;
+        }
     }
 
     /// A picture of what a person sees, as a PNG file.

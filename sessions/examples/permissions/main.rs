@@ -8,13 +8,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `main.rs` | `/auth` finds or creates the account; `/admin` and `/privileged` need a permission |
+//! | `main.rs` | the routes: `/admin` and `/privileged` need a permission |
+//! | `login.rs` | `/auth` finds or creates the account; `/logout` ends the session on the server too |
 //! | `guard.rs` | the guards [`LoggedIn`] and [`Permitted`], which ask the database at each request |
 //! | `users.rs` | the JSON API with which an admin grants and revokes |
 //! | `store.rs` | the SQL of sessions and permissions |
 //! | `../db/accounts.rs` | the database, and the account of a user |
-//!
-//! Sessions are rows too, so that a logout ends the session and not only the cookie.
 
 use std::process::ExitCode;
 
@@ -22,28 +21,25 @@ use askama::Template;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    http::HeaderMap,
-    response::{Redirect, Response, Result},
+    response::{Response, Result},
     routing::{get, post, put},
 };
 use common::{
-    Error, Page, Params,
-    config::{FromSettings, Setting, Settings},
+    Error, Page,
+    config::{FromSettings, PublicUrl, Setting, Settings},
     oauth::OAuth,
     provider::CLIENT_SETTINGS,
-    server::{check_same_origin, get_only},
+    server::get_only,
 };
 use serde_json::{Map, Value};
-use sessions::{
-    Sessions, login,
-    session::{self, User},
-};
+use sessions::{Sessions, session::User};
 use tower_cookies::{CookieManagerLayer, Cookies};
 
 #[path = "../db/accounts.rs"]
-pub mod accounts;
-pub mod guard;
-pub mod store;
+pub(crate) mod accounts;
+mod guard;
+mod login;
+mod store;
 mod users;
 
 use accounts::{Accounts, DATABASE_URL};
@@ -59,14 +55,14 @@ pub fn app(permissions: Permissions) -> Router {
     let one_permission = put(users::grant).delete(users::revoke);
     Router::new()
         .route("/", get(index))
-        .route("/login", get_only(login::login))
-        .route("/auth", get_only(auth))
+        .route("/login", get_only(sessions::login::login))
+        .route("/auth", get_only(login::auth))
         .route("/users/me", get_only(me))
         .route("/admin", get_only(admin))
         .route("/privileged", get_only(privileged))
         .route("/admin/users", get_only(users::list))
         .route("/admin/users/{id}/permissions/{permission}", one_permission)
-        .route("/logout", post(logout))
+        .route("/logout", post(login::logout))
         .layer(CookieManagerLayer::new())
         .with_state(permissions)
 }
@@ -76,7 +72,7 @@ pub fn app(permissions: Permissions) -> Router {
 pub struct Permissions {
     sessions: Sessions,
     accounts: Accounts,
-    /// The subject that `ADMIN` names.
+    /// The `provider:subject` of who is to be Admin.
     admin: Option<String>,
 }
 
@@ -95,25 +91,17 @@ impl FromSettings for Permissions {
         let accounts = Accounts::from_settings(settings).await;
         let (sessions, accounts) = sessions.zip(accounts)?;
         let provider = OAuth::from_ref(&sessions).provider().id.clone();
-        let admin = settings.get("ADMIN").map(|admin| subject_at(&provider, admin));
-        match &admin {
-            Some(None) => {
-                let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
-                settings.problem("ADMIN", what);
-            }
-            None if !settings.is_loopback() => settings.warning(
-                "ADMIN is not set: whoever logs in first becomes Admin, also a stranger".into(),
-            ),
-            _ => {}
+        let admin = settings.get("ADMIN").map(str::to_owned);
+        // Nobody of another provider can log in here.
+        if admin.as_ref().is_some_and(|admin| !admin.starts_with(&format!("{provider}:"))) {
+            let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
+            settings.problem("ADMIN", what);
+        } else if admin.is_none() && !settings.is_loopback() {
+            let what = "ADMIN is not set: whoever logs in first becomes Admin, also a stranger";
+            settings.warning(what.into());
         }
-        Some(Self { sessions, accounts, admin: admin.flatten() })
+        Some(Self { sessions, accounts, admin })
     }
-}
-
-/// The subject in `provider:subject`, for this provider alone: nobody of another one can log in.
-fn subject_at(provider: &str, user: &str) -> Option<String> {
-    let subject = user.strip_prefix(provider)?.strip_prefix(':')?;
-    (!subject.is_empty()).then(|| subject.to_owned())
 }
 
 #[derive(Template)]
@@ -136,29 +124,6 @@ async fn index(
     };
     let (provider, login_url) = (oauth.provider().name.clone(), oauth.public_url().join("/login"));
     Ok(Page::new("permissions: who may do what", Index { provider, login_url, user }))
-}
-
-/// `GET /auth?code=…&state=…`: back from the provider; a session begins, here and in the database.
-async fn auth(
-    State(Permissions { accounts, admin, .. }): State<Permissions>,
-    State(oauth): State<OAuth>,
-    cookies: Cookies,
-    answer: Params,
-) -> Result<Redirect> {
-    let login = oauth.finish(&cookies, &answer).await?;
-    let user = oauth.identity(&login.token).await?;
-    let account = accounts.find_or_create(&user).await?;
-    accounts.appoint_admin(&account, admin.as_deref()).await?;
-
-    // The session that this browser had ends, as its cookie is overwritten.
-    if let Some(old) = session::current(&oauth, &cookies) {
-        accounts.end_session(&old.id).await?;
-    }
-    let session = session::begin(&oauth, &cookies, user, login.token)?;
-    accounts.begin_session(&session.id, account.id).await?;
-    tracing::info!("account {} has logged in", account.id);
-
-    Ok(Redirect::to(login.next.as_deref().unwrap_or("/")))
 }
 
 /// `GET /users/me`: what the provider knows of the user.
@@ -186,26 +151,15 @@ async fn privileged(_: Permitted<{ SOMETHING }>) -> Json<&'static str> {
     Json("You are truly privileged!")
 }
 
-/// `POST /logout`: ends the session, so that a copy of its cookie opens nothing any more.
-async fn logout(
-    State(Permissions { accounts, .. }): State<Permissions>,
-    State(oauth): State<OAuth>,
-    cookies: Cookies,
-    headers: HeaderMap,
-) -> Result<Redirect> {
-    check_same_origin(&headers, oauth.public_url())?;
-    // First the row: who is told to be logged out, is.
-    if let Some(session) = session::current(&oauth, &cookies) {
-        accounts.end_session(&session.id).await?;
-    }
-    session::end(&oauth, &cookies).await;
-
-    Ok(Redirect::to("/"))
-}
-
 impl FromRef<Permissions> for OAuth {
     fn from_ref(permissions: &Permissions) -> Self {
         Self::from_ref(&permissions.sessions)
+    }
+}
+
+impl FromRef<Permissions> for PublicUrl {
+    fn from_ref(permissions: &Permissions) -> Self {
+        OAuth::from_ref(permissions).public_url().clone()
     }
 }
 

@@ -30,9 +30,9 @@ impl Accounts {
     /// Writes a session down; those that have run out are forgotten.
     pub async fn begin_session(&self, session: &str, account: i64) -> Result<()> {
         const EXPIRED: &str = "DELETE FROM sessions WHERE expires <= unixepoch()";
-        sqlx::query(EXPIRED).execute(&self.0).await?;
         const BEGIN: &str =
             "INSERT INTO sessions (id, account, expires) VALUES (?1, ?2, unixepoch() + ?3)";
+        sqlx::query(EXPIRED).execute(&self.0).await?;
         let lifetime = LIFETIME.as_secs().cast_signed();
         sqlx::query(BEGIN).bind(session).bind(account).bind(lifetime).execute(&self.0).await?;
         Ok(())
@@ -61,7 +61,10 @@ impl Accounts {
             WHERE NOT EXISTS (SELECT 1 FROM permissions WHERE permission = ?2)";
         let admin = PERMISSIONS[ADMIN];
         let appointed = match named {
-            Some(subject) => subject == account.subject && self.grant(account.id, admin).await?,
+            Some(named) => {
+                let Account { id, provider, subject, .. } = account;
+                named == format!("{provider}:{subject}") && self.grant(*id, admin).await?
+            }
             None if account.id == FIRST => {
                 let query = sqlx::query(FIRST_ADMIN).bind(account.id).bind(admin);
                 query.execute(&self.0).await?.rows_affected() > 0

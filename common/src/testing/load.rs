@@ -1,0 +1,201 @@
+//! Load, beside a bare axum server in the same run: this machine is busy with other things too, and
+//! only ratios mean something.
+//!
+//! Needs `oha` (`cargo install oha`), which makes the requests.
+
+#![expect(clippy::missing_panics_doc, reason = "a benchmark ends where something is missing")]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use axum::{Router, routing::get};
+use serde_json::Value;
+
+/// How many times each is measured, in turn with the bare server.
+const ROUNDS: usize = 5;
+/// How long each time.
+const SECONDS: &str = "3s";
+/// As many as browsers at a small company.
+const CONNECTIONS: &str = "64";
+
+/// A server in a process of its own, which ends with this.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub origin: String,
+    /// From the start to the first answer.
+    pub start: Duration,
+}
+
+/// What is measured: requests that must be answered with this status.
+#[derive(Clone, Debug)]
+pub struct Case {
+    name: &'static str,
+    path: &'static str,
+    status: u16,
+    goal: f64,
+    arguments: Vec<String>,
+}
+
+impl Case {
+    /// Requests for this path that must be answered with this status, at least at `goal` times the
+    /// throughput of the bare server.
+    pub fn new(name: &'static str, path: &'static str, status: u16, goal: f64) -> Self {
+        Self { name, path, status, goal, arguments: Vec::new() }
+    }
+
+    /// With more arguments for `oha`: headers, a body.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().copied().map(str::to_owned));
+        self
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    per_second: f64,
+    p50: f64,
+    p99: f64,
+}
+
+impl Process {
+    /// Starts a server from its binary, with these settings and on a free port.
+    pub fn start(binary: &str, settings: &[(&str, &str)]) -> Self {
+        let port = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.local_addr().expect("its address").to_string()
+        };
+        let addr = port();
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .env("BIND_ADDR", &addr)
+            .env("DEMO_ADDR", port())
+            .env("RUST_LOG", "warn");
+        command.envs(settings.iter().copied()).stdout(Stdio::null());
+        Self::spawn(command, format!("http://{addr}"))
+    }
+
+    /// Starts this benchmark once more, as the bare server; see [`serve_bare`].
+    pub fn bare() -> Self {
+        let mut command = Command::new(env::current_exe().expect("this benchmark"));
+        command.arg("--bare").stdout(Stdio::piped());
+        let started = Instant::now();
+        let mut child = command.spawn().expect("this benchmark again");
+        let mut origin = String::new();
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        lines.read_line(&mut origin).expect("its address");
+        let origin = origin.trim().to_owned();
+        wait(&origin);
+        Self { child, origin, start: started.elapsed() }
+    }
+
+    fn spawn(mut command: Command, origin: String) -> Self {
+        let started = Instant::now();
+        let child = command.spawn().expect("the server starts");
+        wait(&origin);
+        Self { child, origin, start: started.elapsed() }
+    }
+
+    /// The memory that it holds now, in MiB (Linux; elsewhere 0).
+    pub fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.unwrap_or_default() / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until somebody accepts connections there.
+fn wait(origin: &str) {
+    let addr = origin.trim_start_matches("http://");
+    while std::net::TcpStream::connect(addr).is_err() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Call this first in `main`: in the process of [`Process::bare`] it is a server with one route and
+/// no layers, and does not return.
+pub fn serve_bare() {
+    if env::args().nth(1).as_deref() != Some("--bare") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        println!("http://{}", listener.local_addr().expect("its address"));
+        let app = Router::new().route("/", get(async || "Hello, World!"));
+        axum::serve(listener, app).await.expect("it runs until it is killed");
+    });
+}
+
+/// Measures each case in turn with the bare server and prints a table of ratios; whether every goal
+/// was met.
+pub fn compare(bare: &Process, server: &Process, cases: &[Case]) -> bool {
+    let idle = (bare.memory(), server.memory());
+    let baseline = Case::new("bare", "/", 200, 0.0);
+    println!("| | requests/s | ratio (worst..best) | goal | p50 | p99 |");
+    println!("|---|---|---|---|---|---|");
+    let mut met = true;
+    for case in cases {
+        let mut rounds: Vec<(Measured, Measured)> =
+            (0..ROUNDS).map(|_| (measure(bare, &baseline), measure(server, case))).collect();
+        let ratio = |(bare, own): &(Measured, Measured)| own.per_second / bare.per_second;
+        rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+        let (first, middle, last) = (&rounds[0], &rounds[ROUNDS / 2], &rounds[ROUNDS - 1]);
+        println!(
+            "| {} | {:.0} | {:.2} ({:.2}..{:.2}) | {:.2} | {:.2}x | {:.2}x |",
+            case.name,
+            middle.1.per_second,
+            ratio(middle),
+            ratio(first),
+            ratio(last),
+            case.goal,
+            middle.1.p50 / middle.0.p50,
+            middle.1.p99 / middle.0.p99,
+        );
+        met &= ratio(middle) >= case.goal;
+    }
+    println!();
+    println!("Memory, idle: {:.1} MiB (bare {:.1}).", idle.1, idle.0);
+    println!("Memory, after the load: {:.1} MiB (bare {:.1}).", server.memory(), bare.memory());
+    println!("Start to first connection: {:?} (bare {:?}).", server.start, bare.start);
+    met
+}
+
+fn measure(server: &Process, case: &Case) -> Measured {
+    let output = Command::new("oha")
+        .args(["--no-tui", "--output-format", "json", "-z", SECONDS, "-c", CONNECTIONS])
+        .args(["--redirect", "0", "--no-color"])
+        .args(&case.arguments)
+        .arg(format!("{}{}", server.origin, case.path))
+        .output()
+        .expect("oha; install it with: cargo install oha");
+    let json: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let statuses = json["statusCodeDistribution"].as_object().expect("the statuses");
+    let only = statuses.keys().all(|status| *status == case.status.to_string());
+    assert!(only && !statuses.is_empty(), "{}: {statuses:?}", case.name);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    Measured {
+        per_second: number(&json["summary"]["requestsPerSec"]),
+        p50: number(&json["latencyPercentiles"]["p50"]),
+        p99: number(&json["latencyPercentiles"]["p99"]),
+    }
+}

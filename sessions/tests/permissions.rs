@@ -1,0 +1,691 @@
+//! The example `permissions`: who may do what, from one request to the next.
+
+#[path = "../examples/permissions/main.rs"]
+#[expect(dead_code, reason = "a test has no use for `main`")]
+mod permissions;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use common::{
+    config::{Settings, table},
+    cookies::CookieKeys,
+    provider::Identity,
+    server::Server,
+    testing::{
+        Answer, Browser,
+        provider::{Provider, Reply, token},
+        start, url,
+    },
+};
+use permissions::{Permissions, accounts::Accounts, app};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tower_cookies::Cookies;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What people type where it could end up in a statement.
+const SQL: [&str; 6] = [
+    "'; DROP TABLE accounts; --",
+    "' OR '1'='1",
+    "\" OR 1=1 --",
+    "x'), (1, 'Admin'); --",
+    "1; DELETE FROM permissions",
+    "\\'; SELECT * FROM sessions WHERE id LIKE '%",
+];
+
+async fn log_in(server: &Server, name: &str) -> Browser {
+    log_in_with(Browser::new(), server, name).await
+}
+
+/// With a copy of a browser, which is made much sooner than a new one.
+async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
+    let done = browser.log_in(server, name).await;
+    assert_eq!((done.status, done.location()), (303, "/users/me"), "{}", done.body);
+    browser
+}
+
+async fn status(browser: &mut Browser, server: &Server, path: &str) -> u16 {
+    browser.get(url(server, path)).await.status
+}
+
+/// `PUT` grants, `DELETE` revokes.
+async fn change(
+    browser: &mut Browser,
+    server: &Server,
+    method: &str,
+    (id, permission): (i64, &str),
+) -> Answer {
+    let path = format!("/admin/users/{id}/permissions/{permission}");
+    send(browser, method, &url(server, &path)).await
+}
+
+async fn send(browser: &mut Browser, method: &str, url: &str) -> Answer {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let request = browser.request(method, url);
+    browser.send(request).await
+}
+
+/// What each account may do, by its id, as an admin sees it.
+async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Value)> {
+    let list = admin.get(format!("{origin}/admin/users")).await.json();
+    let entry = |user: &Value| {
+        let name = user["name"].as_str().unwrap().to_owned();
+        (user["id"].as_i64().unwrap(), (name, user["permissions"].clone()))
+    };
+    list.as_array().unwrap().iter().map(entry).collect()
+}
+
+/// A path for a database that there is not yet.
+fn new_file(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("permissions").join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).expect("a directory for the test");
+    directory.join("file.db")
+}
+
+/// The server on a new file, and a way into that file.
+async fn on_file(name: &str) -> (Server, SqlitePool) {
+    let file = new_file(name);
+    let server = start(app, &[("DATABASE_URL", &format!("sqlite://{}", file.display()))]).await;
+    let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await;
+    (server, database.expect("it is there"))
+}
+
+// checks 66, 75
+#[tokio::test]
+async fn an_admin_grants_and_revokes_and_both_count_at_once() {
+    let server = start(app, &[]).await;
+    let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
+    assert_eq!(ada.get(url(&server, "/admin")).await.json(), "You are an admin!");
+    assert_eq!(status(&mut bob, &server, "/admin").await, 403);
+    assert_eq!(status(&mut bob, &server, "/privileged").await, 403);
+    assert_eq!(status(&mut ada, &server, "/privileged").await, 403, "nobody is given everything");
+
+    let granted = change(&mut ada, &server, "PUT", (2, "Something")).await;
+    assert_eq!(granted.status, 200);
+    let bobs_entry = granted.json();
+    assert_eq!((&bobs_entry["id"], &bobs_entry["provider"]), (&json!(2), &json!("demo")));
+    assert_eq!(
+        (&bobs_entry["name"], &bobs_entry["permissions"]),
+        (&json!("bob"), &json!(["Something"]))
+    );
+    let privileged = bob.get(url(&server, "/privileged")).await;
+    assert_eq!((privileged.status, privileged.json()), (200, json!("You are truly privileged!")));
+    assert_eq!(
+        change(&mut ada, &server, "PUT", (2, "Something")).await.json(),
+        bobs_entry,
+        "again"
+    );
+
+    let list = ada.get(url(&server, "/admin/users")).await.json();
+    assert_eq!((list.as_array().unwrap().len(), &list[1]), (2, &bobs_entry));
+    assert_eq!((&list[0]["name"], &list[0]["permissions"]), (&json!("ada"), &json!(["Admin"])));
+    let user = ada.get(url(&server, "/users/me")).await.json();
+    assert_eq!((&user["username"], &user["id"]), (&json!("ada"), &list[0]["subject"]));
+
+    let revoked = change(&mut ada, &server, "DELETE", (2, "Something")).await;
+    assert_eq!((revoked.status, &revoked.json()["permissions"]), (200, &json!([])));
+    assert_eq!(status(&mut bob, &server, "/privileged").await, 403);
+    let again = change(&mut ada, &server, "DELETE", (2, "Something")).await;
+    assert_eq!((again.status, again.body), (200, revoked.body));
+
+    change(&mut ada, &server, "PUT", (2, "Admin")).await;
+    assert_eq!(change(&mut bob, &server, "DELETE", (1, "Admin")).await.status, 200);
+    assert_eq!(status(&mut ada, &server, "/admin").await, 403);
+    assert_eq!(change(&mut ada, &server, "PUT", (1, "Admin")).await.status, 403);
+    let mut ada = log_in(&server, "ada").await;
+    assert_eq!(status(&mut ada, &server, "/admin").await, 403, "a login does not give it back");
+}
+
+// checks 14, 36, 63
+#[tokio::test]
+async fn every_route_answers_nobody_a_user_and_an_admin_as_promised() {
+    let one = "/admin/users/2/permissions/Something";
+    let admins_own = "/admin/users/1/permissions/Admin";
+    let table = [
+        ("GET", "/", [200, 200, 200]),
+        ("GET", "/login", [303, 303, 303]),
+        ("HEAD", "/login", [405, 405, 405]),
+        ("GET", "/auth", [400, 400, 400]),
+        ("GET", "/auth?code=a&state=b", [400, 400, 400]),
+        ("HEAD", "/auth", [405, 405, 405]),
+        ("GET", "/users/me", [401, 200, 200]),
+        ("POST", "/users/me", [405, 405, 405]),
+        ("GET", "/admin", [401, 403, 200]),
+        ("HEAD", "/admin", [405, 405, 405]),
+        ("POST", "/admin", [405, 405, 405]),
+        ("GET", "/admin/", [404, 404, 404]),
+        ("GET", "//admin", [404, 404, 404]),
+        ("GET", "/ADMIN", [404, 404, 404]),
+        ("GET", "/privileged", [401, 403, 403]),
+        ("GET", "/admin/users", [401, 403, 200]),
+        ("HEAD", "/admin/users", [405, 405, 405]),
+        ("GET", "/admin/users/2", [404, 404, 404]),
+        ("GET", one, [405, 405, 405]),
+        ("POST", one, [405, 405, 405]),
+        ("PUT", one, [401, 403, 200]),
+        ("DELETE", one, [401, 403, 200]),
+        ("DELETE", admins_own, [401, 403, 409]),
+        ("PUT", "/admin/users/3/permissions/Something", [401, 403, 404]),
+        ("DELETE", "/admin/users/3/permissions/Admin", [401, 403, 404]),
+        ("PUT", "/admin/users/-1/permissions/Admin", [401, 403, 404]),
+        ("PUT", "/admin/users/2/permissions/Nothing", [401, 403, 404]),
+        ("PUT", "/admin/users/2/permissions/admin", [401, 403, 404]),
+        ("PUT", "/admin/users/2/permissions/%00", [401, 403, 404]),
+        ("PUT", "/admin/users/2/permissions/%ff", [401, 403, 400]),
+        ("PUT", "/admin/users/2/permissions/", [404, 404, 404]),
+        ("PUT", "/admin/users/two/permissions/Admin", [401, 403, 400]),
+        ("PUT", "/admin/users/9223372036854775808/permissions/Admin", [401, 403, 400]),
+        ("GET", "/logout", [405, 405, 405]),
+        ("POST", "/logout", [303, 303, 303]),
+    ];
+    let server = start(app, &[]).await;
+    let visitors = [Browser::new(), log_in(&server, "ada").await, log_in(&server, "bob").await];
+    let [nobody, admin, user] = visitors;
+    for (method, path, statuses) in table {
+        for (status, visitor) in statuses.into_iter().zip([&nobody, &user, &admin]) {
+            let answer = send(&mut visitor.clone(), method, &url(&server, path)).await;
+            let row = format!("{method} {path}: {}", answer.body);
+            assert_eq!(answer.status, status, "{row}");
+            let challenge = if status == 401 { "Cookie realm=\"session\"" } else { "" };
+            assert_eq!(answer.header("www-authenticate"), challenge, "{row}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{row}");
+            match status {
+                401 => assert_eq!(answer.json(), json!({ "detail": "Not logged in" }), "{row}"),
+                403 => {
+                    let expected = json!({ "detail": "Insufficient permissions" });
+                    assert_eq!(answer.json(), expected, "{row}");
+                }
+                404 | 409 => assert!(answer.json()["detail"].is_string(), "{row}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+// check 79
+#[tokio::test]
+async fn the_start_page_shows_the_account_and_its_permissions() {
+    let server = start(app, &[]).await;
+    let page = Browser::new().visit(url(&server, "/")).await;
+    assert!(page.body.contains("Nobody is logged in"), "{}", page.body);
+    let mut ada = log_in(&server, "<script>ada").await;
+    change(&mut ada, &server, "PUT", (1, "Something")).await;
+    let page = ada.visit(url(&server, "/")).await.body;
+    assert!(page.contains("<strong>&#60;script&#62;ada</strong>, account 1,"), "{page}");
+    assert!(page.contains("<strong>Admin, Something</strong>"), "{page}");
+    let bob = log_in(&server, "bob").await.visit(url(&server, "/")).await.body;
+    assert!(bob.contains("no permission"), "{bob}");
+}
+
+// check 75
+#[tokio::test]
+async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
+    let server = start(app, &[]).await;
+    let mut ada = log_in(&server, "ada").await;
+    let (mut copy, mut elsewhere) = (ada.clone(), log_in(&server, "ada").await);
+    let out = ada.post(url(&server, "/logout"), &[]).await;
+    assert_eq!((out.status, out.location(), ada.cookie_names()), (303, "/", vec![]));
+
+    for path in ["/users/me", "/admin", "/privileged", "/admin/users"] {
+        assert_eq!(status(&mut copy, &server, path).await, 401, "{path}");
+    }
+    assert_eq!(change(&mut copy, &server, "PUT", (1, "Something")).await.status, 401);
+    assert!(copy.visit(url(&server, "/")).await.body.contains("Nobody is logged in"));
+    assert_eq!(status(&mut elsewhere, &server, "/admin").await, 200, "another session goes on");
+}
+
+// checks 72, 74
+#[tokio::test]
+async fn who_logs_in_again_leaves_no_session_behind() {
+    let server = start(app, &[]).await;
+    let mut browser = log_in(&server, "ada").await;
+    let mut before = browser.clone();
+    browser.log_in(&server, "bob").await;
+    assert_eq!(status(&mut before, &server, "/users/me").await, 401);
+    assert_eq!(browser.get(url(&server, "/users/me")).await.json()["username"], "bob");
+    assert_eq!(status(&mut browser, &server, "/admin").await, 403);
+}
+
+// check 77
+#[tokio::test]
+async fn a_session_that_the_provider_ends_is_ended_here_too() {
+    let provider = Provider::start().await;
+    let server = start(app, &provider.settings()).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let mut copy = browser.clone();
+    provider.answer_next("/user", Reply::new(500, "text/plain", ""));
+    assert_eq!(status(&mut browser, &server, "/users/me").await, 502);
+    assert_eq!(status(&mut browser, &server, "/admin").await, 200, "a failure ends nothing");
+    provider.answer_next("/user", Reply::new(401, "text/plain", ""));
+    assert_eq!(status(&mut browser, &server, "/users/me").await, 401);
+    assert_eq!(browser.cookie_names(), [""; 0]);
+    assert_eq!(status(&mut copy, &server, "/admin").await, 401);
+}
+
+// check 73
+#[tokio::test]
+async fn a_session_that_has_run_out_is_over_and_is_cleared_away() {
+    let (server, database) = on_file("expired").await;
+    let mut ada = log_in(&server, "ada").await;
+    let lifetime = "SELECT expires - unixepoch() FROM sessions";
+    let lifetime: i64 = sqlx::query_scalar(lifetime).fetch_one(&database).await.unwrap();
+    assert!((604_790..=604_800).contains(&lifetime), "a week, not {lifetime} s");
+
+    let now = "UPDATE sessions SET expires = unixepoch()";
+    sqlx::query(now).execute(&database).await.unwrap();
+    assert_eq!(status(&mut ada, &server, "/admin").await, 401);
+    log_in(&server, "bob").await;
+    let accounts: Vec<i64> =
+        sqlx::query_scalar("SELECT account FROM sessions").fetch_all(&database).await.unwrap();
+    assert_eq!(accounts, [2]);
+}
+
+// check 75
+#[tokio::test]
+async fn another_site_cannot_change_what_a_user_may() {
+    let server = start(app, &[]).await;
+    let mut ada = log_in(&server, "ada").await;
+    for method in ["PUT", "DELETE"] {
+        for (header, value) in
+            [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]
+        {
+            let url = url(&server, "/admin/users/1/permissions/Something");
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let answer = ada.request(method, url).header(header, value);
+            let answer = ada.send(answer).await;
+            assert_eq!(answer.status, 403);
+            assert!(answer.body.contains("another site"), "{}", answer.body);
+        }
+    }
+    let logout = ada.request(Method::POST, url(&server, "/logout"));
+    assert_eq!(ada.send(logout.header("sec-fetch-site", "same-site")).await.status, 403);
+    assert_eq!(status(&mut ada, &server, "/admin").await, 200);
+    assert_eq!(users(&mut ada, &url(&server, "")).await[&1].1, json!(["Admin"]));
+}
+
+#[tokio::test]
+async fn the_setting_names_the_admin_instead_of_the_first_account() {
+    let server = start(app, &[]).await;
+    let mut ada = log_in(&server, "ada").await;
+    let user = ada.get(url(&server, "/users/me")).await.json();
+    let named = format!("demo:{}", user["id"].as_str().unwrap());
+
+    let server = start(app, &[("ADMIN", &named)]).await;
+    let mut first = log_in(&server, "bob").await;
+    assert_eq!(status(&mut first, &server, "/admin").await, 403);
+    let mut ada = log_in(&server, "ada").await;
+    assert_eq!(status(&mut ada, &server, "/admin").await, 200);
+    assert_eq!(status(&mut first, &server, "/admin").await, 403);
+}
+
+// check 144
+#[tokio::test]
+async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
+    let file = new_file("wrong-setting");
+    fs::write(&file, "this is no database, whatever its name says").unwrap();
+    let no_database = format!("sqlite://{}", file.display());
+    let no_directory = format!("sqlite://{}/none/file.db", file.parent().unwrap().display());
+    for (name, value) in [
+        ("ADMIN", "ada"),
+        ("ADMIN", ":1234567"),
+        ("ADMIN", "github:1234"),
+        ("ADMIN", "demo1234"),
+        ("DATABASE_URL", "my.db"),
+        ("DATABASE_URL", "postgres://user:password@host/database"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "sqlite://:memory:"),
+        ("DATABASE_URL", "sqlite://file::memory:"),
+        ("DATABASE_URL", "sqlite://my.db?mode=memory"),
+        ("DATABASE_URL", "sqlite://?"),
+        ("DATABASE_URL", &no_database),
+        ("DATABASE_URL", &no_directory),
+    ] {
+        let vars = [("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0"), (name, value)];
+        let problems = Server::start(app, Settings::from_vars(vars)).await.expect_err(value);
+        let [line] = &problems[..] else { panic!("{value}: {problems:#?}") };
+        assert!(line.starts_with(&format!("{name} ")) && !line.contains(value), "{value}: {line}");
+    }
+    let names: Vec<_> = table::<Permissions>().map(|setting| setting.name).collect();
+    assert!(names.contains(&"PUBLIC_URL") && names.contains(&"CLIENT_ID"), "{names:?}");
+    assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
+}
+
+#[tokio::test]
+async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
+    let new = Browser::new();
+    for vars in [None, Some(format!("sqlite://{}", new_file("parallel").display()))] {
+        let vars = vars.as_ref().map(|file| ("DATABASE_URL", file.as_str()));
+        let server = Arc::new(start(app, vars.as_slice()).await);
+        let mut logins = JoinSet::new();
+        for _ in 0..200 {
+            let (server, browser) = (server.clone(), new.clone());
+            logins.spawn(async move { log_in_with(browser, &server, "ada").await });
+        }
+        let browsers = logins.join_all().await;
+        for mut browser in browsers {
+            let users = users(&mut browser, &url(&server, "")).await;
+            assert_eq!(users, BTreeMap::from([(1, ("ada".to_owned(), json!(["Admin"])))]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_parallel_first_users_one_becomes_admin() {
+    let server = Arc::new(start(app, &[]).await);
+    let (new, mut logins) = (Browser::new(), JoinSet::new());
+    for number in 0..50 {
+        let (server, browser, name) = (server.clone(), new.clone(), format!("user{number}"));
+        logins.spawn(async move { log_in_with(browser, &server, &name).await });
+    }
+    let mut admins = Vec::new();
+    for mut browser in logins.join_all().await {
+        if status(&mut browser, &server, "/admin").await == 200 {
+            admins.push(browser);
+        }
+    }
+    let [admin] = &mut admins[..] else { panic!("{} admins", admins.len()) };
+    let users = users(admin, &url(&server, "")).await;
+    assert_eq!((users.len(), &users[&1].1), (50, &json!(["Admin"])));
+    assert!(users.iter().all(|(id, (_, permissions))| *id == 1 || *permissions == json!([])));
+}
+
+#[tokio::test]
+async fn two_admins_who_dismiss_each_other_leave_one() {
+    let file = format!("sqlite://{}", new_file("dismissed").display());
+    let server = start(app, &[("DATABASE_URL", &file)]).await;
+    let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
+    for _ in 0..20 {
+        // Who is left makes the other one an admin again.
+        for (admin, other) in [(&mut ada, 2), (&mut bob, 1)] {
+            change(admin, &server, "PUT", (other, "Admin")).await;
+        }
+        let (first, second) = tokio::join!(
+            change(&mut ada, &server, "DELETE", (2, "Admin")),
+            change(&mut bob, &server, "DELETE", (1, "Admin")),
+        );
+        // The later one is no admin any more, or was asked in time and is the last.
+        let answers = BTreeSet::from([first.status, second.status]);
+        assert!(answers == [200, 403].into() || answers == [200, 409].into(), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn users_of_two_providers_with_the_same_name_and_id_are_two_accounts() {
+    let accounts = Accounts::from_settings(&mut Settings::from_vars([])).await.unwrap();
+    let identity = |provider: &str, subject: &str, name: &str| Identity {
+        provider: provider.into(),
+        subject: subject.into(),
+        name: name.into(),
+    };
+    let mut ids = BTreeSet::new();
+    for user in [
+        identity("discord", "7", "ada"),
+        identity("github", "7", "ada"),
+        identity("github", "8", "ada"),
+        identity("github", "ADA", "ada"),
+        identity("github", "ada", "ada"),
+        identity("github", "7 ", "ada"),
+    ] {
+        let account = accounts.find_or_create(&user).await.unwrap();
+        assert!(ids.insert(account.id), "{user:?} got another's account");
+        let renamed = Identity { name: "lovelace".into(), ..user };
+        let again = accounts.find_or_create(&renamed).await.unwrap();
+        assert_eq!((again.id, &*again.name), (account.id, "lovelace"), "names change");
+    }
+}
+
+#[tokio::test]
+async fn sql_in_a_user_name_is_a_name() {
+    let server = start(app, &[]).await;
+    let mut ada = log_in(&server, "ada").await;
+    for (name, id) in SQL.into_iter().zip(2..) {
+        let mut browser = log_in(&server, name).await;
+        assert_eq!(status(&mut browser, &server, "/admin").await, 403, "{name}");
+        let users = users(&mut ada, &url(&server, "")).await;
+        assert_eq!(users[&id], (name.to_owned(), json!([])));
+        assert_eq!((users.len(), &users[&1].1), (usize::try_from(id).unwrap(), &json!(["Admin"])));
+    }
+}
+
+#[tokio::test]
+async fn sql_in_a_subject_is_a_subject() {
+    let provider = Provider::scripted(|seen| match &*seen.path {
+        "/token" => Some(token(&json!({ "access_token": seen.field("code") }))),
+        "/user" => {
+            let place = seen.header("authorization").strip_prefix("Bearer ")?;
+            Some(Reply::json(200, &json!({ "id": SQL[place.parse::<usize>().ok()?] })))
+        }
+        _ => None,
+    })
+    .await;
+    let server = start(app, &provider.settings()).await;
+    let mut browsers = Vec::new();
+    for (place, subject) in SQL.into_iter().enumerate() {
+        let mut browser = Browser::new();
+        let login = browser.get(url(&server, "/login")).await;
+        browser.come_back(&server, &login, &format!("code={place}")).await;
+        assert_eq!(browser.get(url(&server, "/users/me")).await.json()["id"], subject);
+        browsers.push(browser);
+    }
+    let list = browsers[0].get(url(&server, "/admin/users")).await.json();
+    let subjects: Vec<_> = list.as_array().unwrap().iter().map(|user| &user["subject"]).collect();
+    assert_eq!(subjects, SQL);
+}
+
+#[tokio::test]
+async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
+    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    for sql in SQL {
+        let admin = format!("demo:{sql}");
+        let server = start(app, &[("ADMIN", &admin), ("SESSION_SECRET", SECRET)]).await;
+        let mut ada = log_in(&server, "ada").await;
+        assert_eq!(status(&mut ada, &server, "/admin").await, 403, "{sql}");
+
+        // Not even who could sign a session of his choice.
+        let cookies = Cookies::default();
+        let user = json!({ "provider": "demo", "subject": sql, "name": sql });
+        let session = json!({ "id": sql, "user": user });
+        keys.sign(&cookies, "session", &session, Duration::from_mins(1)).unwrap();
+        ada.set_cookie("session", cookies.get("session").unwrap().value());
+        assert_eq!(status(&mut ada, &server, "/users/me").await, 401, "{sql}");
+
+        let server = start(app, &[]).await;
+        let mut admin = log_in(&server, "ada").await;
+        let mut path = reqwest::Url::parse(&url(&server, "/")).unwrap();
+        for (segments, expected) in [([sql, "Admin"], 400), (["1", sql], 404)] {
+            path.path_segments_mut().unwrap().clear().extend([
+                "admin",
+                "users",
+                segments[0],
+                "permissions",
+                segments[1],
+            ]);
+            for method in ["PUT", "DELETE"] {
+                let answer = send(&mut admin, method, path.as_str()).await;
+                assert_eq!(answer.status, expected, "{path}: {}", answer.body);
+            }
+        }
+        let users = users(&mut admin, &url(&server, "")).await;
+        assert_eq!(users[&1].1, json!(["Admin"]), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
+    let (server, database) = on_file("failing").await;
+    let mut ada = log_in(&server, "ada").await;
+    sqlx::query("DROP TABLE sessions").execute(&database).await.unwrap();
+    for path in ["/users/me", "/admin", "/privileged", "/admin/users"] {
+        let answer = ada.get(url(&server, path)).await;
+        let detail = "the database cannot be used at the moment; please try again";
+        assert_eq!((answer.status, answer.json()), (503, json!({ "detail": detail })), "{path}");
+    }
+    let out = ada.post(url(&server, "/logout"), &[]).await;
+    assert_eq!(out.status, 503, "who is told to be logged out, is");
+    assert_eq!(ada.cookie_names(), ["session", "token"]);
+    assert_eq!(Browser::new().log_in(&server, "ada").await.status, 503);
+}
+
+#[tokio::test]
+async fn browsers_that_hang_up_do_not_take_the_database_with_them() {
+    let server = start(app, &[]).await;
+    let mut ada = log_in(&server, "ada").await;
+    for step in 0..200 {
+        let mut browser = ada.clone();
+        let path = url(&server, "/admin/users/1/permissions/Something");
+        let patience = Duration::from_micros(step * 50);
+        let _ = timeout(patience, send(&mut browser, "PUT", &path)).await;
+        let _ = timeout(patience, send(&mut browser, "DELETE", &path)).await;
+    }
+    assert_eq!(status(&mut ada, &server, "/admin").await, 200);
+}
+
+#[tokio::test]
+async fn a_file_keeps_accounts_permissions_and_sessions_over_a_restart() {
+    let file = format!("sqlite://{}", new_file("restart").display());
+    let vars = [("DATABASE_URL", &*file), ("SESSION_SECRET", SECRET)];
+    let server = start(app, &vars).await;
+    let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
+    change(&mut ada, &server, "PUT", (2, "Something")).await;
+    let mut copy = log_in(&server, "bob").await;
+    let before = users(&mut ada, &url(&server, "")).await;
+    copy.clone().post(url(&server, "/logout"), &[]).await;
+    server.stop().await;
+
+    let server = start(app, &vars).await;
+    assert_eq!(users(&mut ada, &url(&server, "")).await, before);
+    assert_eq!(status(&mut bob, &server, "/privileged").await, 200);
+    assert_eq!(status(&mut copy, &server, "/privileged").await, 401, "still logged out");
+    let mut eve = log_in(&server, "eve").await;
+    assert_eq!(status(&mut eve, &server, "/admin").await, 403, "there was a first account");
+}
+
+/// The program itself.
+struct Running {
+    process: Child,
+    origin: String,
+}
+
+impl Running {
+    fn start(database: &str) -> Self {
+        let tests = std::env::current_exe().expect("the path of this test");
+        let target = tests.parent().and_then(|deps| deps.parent()).expect("target/debug");
+        let mut process = Command::new(target.join("examples/permissions"))
+            .env_clear()
+            .envs([("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")])
+            .envs([("DATABASE_URL", database), ("SESSION_SECRET", SECRET)])
+            .current_dir(env!("CARGO_TARGET_TMPDIR"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cargo build -p sessions --example permissions");
+        let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
+        let origin = log
+            .find_map(|line| Some(line.expect("a line").split_once("listening on ")?.1.to_owned()));
+        // Somebody reads what else it says, or it would wait for that.
+        std::thread::spawn(|| log.for_each(drop));
+        Self { process, origin: origin.expect("it listens") }
+    }
+
+    /// As `kill -9` does it.
+    fn kill(mut self) {
+        self.process.kill().expect("it runs until now");
+        self.process.wait().expect("it ends");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What the server has answered about one user.
+struct Answered {
+    browser: Browser,
+    granted: bool,
+    logged_out: bool,
+}
+
+/// What was answered, by user name, and a permit for each login.
+#[derive(Clone)]
+struct Log(Arc<Mutex<BTreeMap<String, Answered>>>, Arc<Semaphore>);
+
+/// Logs one user after the other in, grants each something, and logs every third one out; until
+/// the server is gone.
+async fn keep_writing(origin: String, mut admin: Browser, writer: usize, log: Log) {
+    let new = Browser::new();
+    for number in 0.. {
+        let name = format!("user{writer}.{number}");
+        let mut browser = new.clone();
+        let login = browser.get(format!("{origin}/login")).await;
+        let callback = browser.allow(&login, &name).await;
+        assert_eq!(browser.get(callback).await.status, 303);
+        let answered = Answered { browser: browser.clone(), granted: false, logged_out: false };
+        log.0.lock().unwrap().insert(name.clone(), answered);
+        log.1.add_permits(1);
+
+        let users = users(&mut admin, &origin).await;
+        let id = users.iter().find(|(_, user)| user.0 == name).expect("the new account").0;
+        let path = format!("{origin}/admin/users/{id}/permissions/Something");
+        assert_eq!(send(&mut admin, "PUT", &path).await.status, 200);
+        log.0.lock().unwrap().get_mut(&name).unwrap().granted = true;
+
+        if number % 3 == 0 {
+            assert_eq!(browser.post(format!("{origin}/logout"), &[]).await.status, 303);
+            log.0.lock().unwrap().get_mut(&name).unwrap().logged_out = true;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
+    let database = format!("sqlite://{}", new_file("killed").display());
+    let program = Running::start(&database);
+    let mut admin = Browser::new();
+    let login = admin.get(format!("{}/login", program.origin)).await;
+    let callback = admin.allow(&login, "admin").await;
+    admin.get(callback).await;
+
+    let log = Log(Arc::default(), Arc::new(Semaphore::new(0)));
+    let mut writers = JoinSet::new();
+    for writer in 0..4 {
+        writers.spawn(keep_writing(program.origin.clone(), admin.clone(), writer, log.clone()));
+    }
+    let forty_logins = timeout(Duration::from_mins(1), log.1.acquire_many(40)).await;
+    forty_logins.expect("they take no minute").unwrap().forget();
+    program.kill();
+    while let Some(writer) = writers.join_next().await {
+        assert!(writer.expect_err("no answer any more").is_panic());
+    }
+
+    let program = Running::start(&database);
+    let users = users(&mut admin, &program.origin).await;
+    let answered = std::mem::take(&mut *log.0.lock().unwrap());
+    for (name, Answered { mut browser, granted, logged_out }) in answered {
+        let (_, permissions) = &users.values().find(|user| user.0 == name).expect(&name);
+        assert!(!granted || *permissions == json!(["Something"]), "{name} has lost a permission");
+        let status = browser.get(format!("{}/privileged", program.origin)).await.status;
+        let expected: &[u16] = match (granted, logged_out) {
+            (true, true) => &[401],
+            // What came last may have been done and not answered.
+            (true, false) => &[200, 401],
+            (false, _) => &[200, 403],
+        };
+        assert!(expected.contains(&status), "{name}: {status}");
+    }
+    program.kill();
+}
