@@ -9,8 +9,11 @@ async fn a_person_logs_in_and_sees_the_token() {
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/")).await;
+    browser.assert_well_made().await;
     browser.press("Log in with Discord").await;
     browser.see("wants to know who you are").await;
+    browser.assert_well_made().await;
+    browser.picture("consent.png").await;
     assert!(browser.url().await.starts_with("http://localhost:"));
     browser.press("Allow").await;
     browser.see("access_token").await;
@@ -28,6 +31,7 @@ async fn a_person_says_no_and_is_told_how_to_go_on() {
     browser.open(server.public_url.join("/login")).await;
     browser.press("Deny").await;
     browser.see("access_denied").await;
+    browser.assert_well_made().await;
     browser.press("Go on from the start page").await;
     browser.see("Log in with Discord").await;
 

@@ -169,7 +169,8 @@ impl Provider {
             None => "demo".to_owned(),
         };
         let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
-        if choice != "custom" {
+        let is_preset = PRESETS.iter().any(|preset| preset.id == choice);
+        if is_preset || choice == "demo" {
             for name in CUSTOM_ONLY {
                 if settings.get(name).is_some() {
                     settings.problem(
@@ -185,9 +186,9 @@ impl Provider {
                 Self::custom(settings, registration)
             }
             "demo" => Self::demo(settings, registration.ok()?).await,
-            known if PRESETS.iter().any(|preset| preset.id == known) => {
+            preset if is_preset => {
                 let (id, secret) = required(settings, registration)?;
-                Self::preset(known, id, secret)
+                Self::preset(preset, id, secret)
             }
             _ => {
                 settings.problem("PROVIDER", "is not discord, google, github, demo or custom");

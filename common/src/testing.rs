@@ -18,6 +18,7 @@ pub mod fault;
 pub mod load;
 pub mod program;
 pub mod provider;
+pub mod rubbish;
 
 /// Starts an app on free ports of this machine, with these settings beside.
 ///

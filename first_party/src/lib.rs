@@ -25,21 +25,38 @@ pub mod scopes;
 pub mod token;
 
 use crate::{
+    login::{Authenticated, authenticate},
     scopes::{AnyOf, OTHER, SOME, THIRD},
     token::Tokens,
 };
 
-/// The routes, in the order of the walkthrough.
+/// The server, which takes everybody for who he says.
 pub fn app(tokens: Tokens) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/endpoint1", get_only(endpoint1))
-        .route("/endpoint2", get_only(endpoint2))
+    server(tokens, authenticate, endpoints()).route("/", get(index))
+}
+
+/// The routes, with what tokens open and with the check of a password as their parts: the example
+/// `users` has its own.
+pub fn server<A, F>(tokens: Tokens, authenticate: A, endpoints: Router<Tokens>) -> Router
+where
+    A: Fn(String, String) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Authenticated> + Send + 'static,
+{
+    let check = authenticate.clone();
+    let submit = move |tokens, headers, params| login::submit(tokens, headers, params, check);
+    let token = move |tokens, params| login::token(tokens, params, authenticate);
+
+    endpoints
         .route("/endpoint3", get_only(endpoint3))
-        .route("/login", get_and_post(login::form, login::submit))
-        .route("/token", post(login::token).layer(map_response(oauth_endpoint)))
+        .route("/login", get_and_post(login::form, submit))
+        .route("/token", post(token).layer(map_response(oauth_endpoint)))
         .merge(docs::app(tokens.public_url()))
         .with_state(tokens)
+}
+
+/// What tokens open.
+pub fn endpoints() -> Router<Tokens> {
+    Router::new().route("/endpoint1", get_only(endpoint1)).route("/endpoint2", get_only(endpoint2))
 }
 
 #[derive(Template)]

@@ -20,12 +20,34 @@ use common::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    scopes::{SCOPES, requested},
-    token::{TokenResponse, Tokens},
+    scopes::{SCOPES, granted, requested},
+    token::{CLIENT, TokenResponse, Tokens},
 };
 
 /// Names longer than this, in bytes, are refused.
 const MAX_NAME: usize = 255;
+
+/// Who has logged in.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The `sub` of the token.
+    pub subject: String,
+    /// What a token of this user may open: scopes, separated by spaces.
+    pub scopes: String,
+}
+
+/// The user, or the answer to somebody who is none.
+pub type Authenticated = Result<User, Response>;
+
+/// Replace this with your own check of the password: see the example `users`. Here everybody who
+/// gives a name and a password is who he says, and may have every scope.
+///
+/// # Errors
+/// None here. An [`OAuthError`] becomes what `/token` and the form need.
+pub async fn authenticate(username: String, _password: String) -> Authenticated {
+    let scopes = SCOPES.map(|(name, _)| name).join(" ");
+    Ok(User { subject: username, scopes })
+}
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -91,7 +113,7 @@ struct TokenRequest {
 /// `POST /token`: the password grant (RFC 6749, section 4.3).
 ///
 /// # Errors
-/// Those of RFC 6749, section 5.2.
+/// Those of RFC 6749, section 5.2, and those of the check.
 #[utoipa::path(
     post,
     tag = "token",
@@ -103,41 +125,66 @@ struct TokenRequest {
         (status = 413, description = "More than 64 KiB"),
     )
 )]
-pub async fn token(
+pub async fn token<F: Future<Output = Authenticated>>(
     State(tokens): State<Tokens>,
     params: Params,
-) -> Result<(NoStore, Json<TokenResponse>), OAuthError> {
+    authenticate: impl FnOnce(String, String) -> F,
+) -> Result<(NoStore, Json<TokenResponse>), Response> {
+    let (client_id, scopes) = check(&params).map_err(IntoResponse::into_response)?;
+    let (username, password) = credentials(&params).map_err(IntoResponse::into_response)?;
+    let user = authenticate(username, password).await?;
+    let scope = granted(&scopes, &user.scopes);
+
+    tracing::info!("a user name and a password became a token");
+    Ok((NoStore, Json(tokens.issue(&user.subject, client_id, scope))))
+}
+
+/// The client and the scopes of a token request.
+fn check(params: &Params) -> Result<(&str, Vec<&str>), OAuthError> {
     if !matches!(params.get("grant_type"), None | Some("password")) {
         let description = "the grant type here is password";
         return Err(OAuthError { error: "unsupported_grant_type", description });
     }
-    let subject = authenticate(params.get("username"), params.get("password"))?;
-    let scope = requested(params.get("scope"))?.join(" ");
     let client_id = params.get("client_id").unwrap_or("first_party");
     if client_id.len() > MAX_NAME {
         return Err(OAuthError::invalid_request("client_id is too long"));
     }
-    tracing::info!("a user name and a password became a token");
-    Ok((NoStore, Json(tokens.issue(subject, client_id, scope))))
+    Ok((client_id, requested(params.get("scope"))?))
+}
+
+/// The user name and the password of a form.
+fn credentials(params: &Params) -> Result<(String, String), OAuthError> {
+    let required = OAuthError::invalid_request("username and password are required");
+    let (username, password) =
+        params.get("username").zip(params.get("password")).ok_or(required)?;
+    if username.len() > MAX_NAME {
+        return Err(OAuthError::invalid_request("the user name is too long"));
+    }
+    // Or else a user could be taken for a client that acts for itself (RFC 9700, section 4.15).
+    if username.starts_with(CLIENT) {
+        return Err(OAuthError::invalid_request("no user name begins like this"));
+    }
+    Ok((username.to_owned(), password.to_owned()))
 }
 
 /// `POST /login`: the form of an authorization request was submitted: the implicit grant
 /// (RFC 6749, section 4.2.2).
 ///
 /// # Errors
-/// Those of [`form`], and 403 when another site sent it.
-pub async fn submit(
+/// Those of [`form`] and of the check, and 403 when another site sent it.
+pub async fn submit<F: Future<Output = Authenticated>>(
     State(tokens): State<Tokens>,
     headers: HeaderMap,
     params: Unchecked,
+    authenticate: impl FnOnce(String, String) -> F,
 ) -> Result<Redirect, Response> {
     check_same_origin(&headers, tokens.public_url()).map_err(IntoResponse::into_response)?;
     // The form was in the hands of the browser: all of it is checked again.
     let request = AuthorizationRequest::check(&tokens, params)?;
-    let (username, password) = (request.params.get("username"), request.params.get("password"));
-    let subject = authenticate(username, password)
-        .map_err(|error| Error::Malformed(error.description.into()).into_response())?;
-    let token = tokens.issue(subject, &request.client_id, request.scopes.join(" "));
+    let (username, password) = credentials(&request.params).map_err(IntoResponse::into_response)?;
+    let user = authenticate(username, password).await?;
+    let scope = granted(&request.scopes, &user.scopes);
+    let token = tokens.issue(&user.subject, &request.client_id, scope);
 
     tracing::info!("a user name and a password became a token, in the fragment of a redirect");
     let expires_in = token.expires_in.to_string();
@@ -147,22 +194,6 @@ pub async fn submit(
         ("expires_in", &expires_in),
         ("scope", &token.scope),
     ]))
-}
-
-/// Replace this with your own check of the password: see the example `users`. Here everybody who
-/// gives a name and a password is who he says.
-///
-/// # Errors
-/// `invalid_request` when one is missing or too long.
-fn authenticate<'a>(
-    username: Option<&'a str>,
-    password: Option<&'a str>,
-) -> Result<&'a str, OAuthError> {
-    match (username, password) {
-        (Some(username), Some(_)) if username.len() <= MAX_NAME => Ok(username),
-        (Some(_), Some(_)) => Err(OAuthError::invalid_request("the user name is too long")),
-        _ => Err(OAuthError::invalid_request("username and password are required")),
-    }
 }
 
 /// Replace this with your own list of clients. A redirect URI is compared to the last character:

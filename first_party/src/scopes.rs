@@ -66,5 +66,13 @@ pub fn requested(scope: Option<&str>) -> Result<Vec<&str>, OAuthError> {
     Ok(requested)
 }
 
+/// What is given of the scopes that were asked for: those that this user or client may have. The
+/// others are left out, and the `scope` of the answer says so (RFC 6749, section 3.3).
+pub fn granted(requested: &[impl AsRef<str>], allowed: &str) -> String {
+    let may_have = |scope: &&str| allowed.split(' ').any(|allowed| allowed == *scope);
+    let granted: Vec<&str> = requested.iter().map(AsRef::as_ref).filter(may_have).collect();
+    granted.join(" ")
+}
+
 const INVALID_SCOPE: OAuthError =
     OAuthError { error: "invalid_scope", description: "there is no such scope" };

@@ -80,7 +80,11 @@ async fn a_person_gets_a_token_with_the_form() {
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/")).await;
+    browser.assert_well_made().await;
     browser.press("/login").await;
+    browser.see("User name").await;
+    browser.assert_well_made().await;
+    browser.picture("login.png").await;
     browser.type_into("username", "johndoe").await;
     browser.type_into("password", "secret123").await;
     browser.press("Submit").await;

@@ -53,7 +53,10 @@ fn problems(name: &str, directory: &PathBuf, vars: &[(&str, &str)]) -> String {
 // checks 114, 144
 #[test]
 fn a_secret_that_anybody_could_guess_or_read_is_refused() {
-    let published = "replace-me-with-the-output-of--openssl-rand-hex-32--and-keep-it-secret";
+    let example = include_str!("../../.env.example").lines();
+    let mut published = example.filter_map(|line| line.strip_prefix("# JWT_SECRET="));
+    let published = published.next().expect("an example of a secret");
+    assert!(published.len() >= 32, "its length alone would not refuse it");
     let cases = [
         ("empty", String::new()),
         ("blank", "  ".to_owned()),

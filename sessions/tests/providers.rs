@@ -117,6 +117,9 @@ impl OpenId {
     }
 }
 
+/// Makes a token answer of the claims that would be right.
+type Forge<'a> = Box<dyn Fn(Value) -> Reply + 'a>;
+
 fn with_id_token(id_token: &str) -> Reply {
     token(&json!({ "id_token": id_token }))
 }
@@ -290,7 +293,6 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
     let unsigned = |alg: &str, claims: &Value| {
         format!("{}.{}", part(&json!({ "alg": alg, "kid": "key-1" })), part(claims))
     };
-    type Forge<'a> = Box<dyn Fn(Value) -> Reply + 'a>;
     let forgeries: Vec<(&str, Forge)> = vec![
         ("none at all", Box::new(|_| token(&json!({})))),
         ("not a JWT", Box::new(|_| with_id_token("x.y.z"))),

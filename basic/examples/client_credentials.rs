@@ -1,0 +1,169 @@
+//! `cargo run -p basic --example client_credentials`: a program that calls an API in its own name,
+//! without a person and without a browser (RFC 6749, section 4.4).
+//!
+//! It exchanges its id and its secret for a token, uses this for as many calls as it lasts, and gets
+//! the next one shortly before it ends. The example `client_credentials` of `first_party` is the
+//! other half; it prints the command that runs this one.
+
+use std::{process::ExitCode, time::Duration};
+
+use common::{
+    config::{FromSettings, Setting, Settings, is_loopback},
+    http::Http,
+    oauth::Client,
+    provider::registration,
+    token::Token,
+    unix_now,
+};
+use oauth2::{
+    AccessToken, HttpResponse, RequestTokenError, Scope, TokenUrl, http::StatusCode, url::Url,
+};
+use tokio::sync::Mutex;
+
+/// How long before its end a token is not used any more: a call takes time, and clocks differ.
+const EARLY: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    common::run_command(call_twice)
+}
+
+/// Calls the API twice: a token is asked for once.
+async fn call_twice(api: Api) -> Result<(), String> {
+    for call in 1..=2 {
+        let answer = api.call().await?;
+        let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
+        println!("call {call}: {status}: {body}");
+        if !status.is_success() {
+            return Err(format!("the API answers {status}"));
+        }
+    }
+    Ok(())
+}
+
+/// An API, and the token that opens it.
+#[derive(Debug)]
+pub struct Api {
+    url: Url,
+    client: Client,
+    scopes: Vec<Scope>,
+    http: Http,
+    /// Asked for by the first who needs it; the others wait for the same one.
+    token: Mutex<Option<Token>>,
+}
+
+impl Api {
+    /// `GET` of the API, with a token that has not ended.
+    ///
+    /// # Errors
+    /// When there is no token or no answer, and why.
+    pub async fn call(&self) -> Result<HttpResponse, String> {
+        let token = self.token(None).await?;
+        let answer = self.get(&token).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        // The API does not want this token any more, whatever our clock says: one other is tried.
+        tracing::info!("the API does not accept the token");
+        let token = self.token(Some(&token)).await?;
+        self.get(&token).await
+    }
+
+    async fn get(&self, token: &AccessToken) -> Result<HttpResponse, String> {
+        self.http.get(&self.url, Some(token)).await.map_err(|error| format!("the API: {error}"))
+    }
+
+    /// The token that is kept, or the next one: when it ends soon, or is the `refused` one.
+    async fn token(&self, refused: Option<&AccessToken>) -> Result<AccessToken, String> {
+        let mut kept = self.token.lock().await;
+        if let Some(token) = &*kept
+            && token.expires_at.is_none_or(|end| unix_now() + EARLY.as_secs() < end)
+            && refused.is_none_or(|refused| refused.secret() != token.access_token.secret())
+        {
+            return Ok(token.access_token.clone());
+        }
+        let token = self.request().await?;
+        let access_token = token.access_token.clone();
+        *kept = Some(token);
+        Ok(access_token)
+    }
+
+    /// The client credentials grant: id and secret for a token (RFC 6749, section 4.4.2).
+    async fn request(&self) -> Result<Token, String> {
+        let request = self.client.exchange_client_credentials().add_scopes(self.scopes.clone());
+        let answer = request.request_async(&self.http).await;
+        // `Display` and not `Debug`, which shows what the server sent, and a token may be in it.
+        let token = answer.map_err(|error| match error {
+            RequestTokenError::Request(error) => format!("no token: {error}"),
+            other => format!("no token: {other}"),
+        })?;
+        let token = token.checked().map_err(|error| format!("no token: {error}"))?;
+
+        let scope = token.scope.as_deref().unwrap_or("as asked for");
+        let lifetime = token.expires_in.map_or("unknown".into(), |seconds| format!("{seconds} s"));
+        tracing::info!("id and secret became a token; scope: {scope}; lifetime: {lifetime}");
+        Ok(token)
+    }
+}
+
+impl FromSettings for Api {
+    const SETTINGS: &'static [&'static [Setting]] = &[&[
+        Setting {
+            name: "TOKEN_URL",
+            default: "http://127.0.0.1:5000/token",
+            help: "The token endpoint.",
+        },
+        Setting {
+            name: "API_URL",
+            default: "http://127.0.0.1:5000/endpoint1",
+            help: "What is called with the token.",
+        },
+        Setting {
+            name: "CLIENT_ID",
+            default: "none; it is required",
+            help: "The id of this program at the token endpoint.",
+        },
+        Setting {
+            name: "CLIENT_SECRET",
+            default: "none; it is required",
+            help: "The secret that belongs to CLIENT_ID.",
+        },
+        Setting {
+            name: "SCOPES",
+            default: "some.scope",
+            help: "What to ask for, separated by spaces.",
+        },
+    ]];
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        let token_url = endpoint(settings, "TOKEN_URL", "http://127.0.0.1:5000/token");
+        let url = endpoint(settings, "API_URL", "http://127.0.0.1:5000/endpoint1");
+        let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET").ok()?;
+        if registration.is_none() {
+            let what = "and CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
+                        --example client_credentials` makes both";
+            settings.problem("CLIENT_ID", what);
+        }
+        let ((id, secret), (token_url, url)) = registration.zip(token_url.zip(url))?;
+        let scopes = settings.get("SCOPES").unwrap_or("some.scope").split_whitespace();
+        let scopes = scopes.map(|scope| Scope::new(scope.to_owned())).collect();
+        let http = match Http::new(is_loopback(&token_url) && is_loopback(&url)) {
+            Ok(http) => http,
+            Err(why) => {
+                settings.problem("HTTPS", why);
+                return None;
+            }
+        };
+        let client = oauth2::Client::new(id)
+            .set_client_secret(secret)
+            .set_token_uri(TokenUrl::from_url(token_url));
+        Some(Self { url, client, scopes, http, token: Mutex::new(None) })
+    }
+}
+
+/// A URL where secrets may be sent: https, or on this machine.
+fn endpoint(settings: &mut Settings, name: &str, default: &str) -> Option<Url> {
+    match settings.get(name) {
+        Some(_) => settings.endpoint(name),
+        None => default.parse().ok(),
+    }
+}

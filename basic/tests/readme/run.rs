@@ -1,0 +1,352 @@
+//! Runs the commands of the README, a section in one shell, and compares what they print.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{self, Child, Command, ExitStatus, Stdio},
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    blocks::{Block, Readme, compare, find_in_log},
+    root,
+    settings::settings_of,
+};
+
+/// A command that prints nothing for so long hangs.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// What the shell prints after each block.
+const END: &str = "-- end of block --";
+
+#[derive(Default)]
+pub struct Report {
+    pub problems: Vec<String>,
+    /// The blocks that are marked, with their reasons.
+    pub not_run: Vec<String>,
+    logs: Vec<String>,
+}
+
+impl Report {
+    fn problem(&mut self, line: usize, what: &str) {
+        self.problems.push(format!("README.md:{line}: {what}"));
+    }
+
+    fn compare(&mut self, answer: &Block, printed: &str) {
+        if let Err(index) = compare(answer, printed) {
+            let shown = answer.text.lines().nth(index).unwrap_or("(nothing more)");
+            let what = format!(
+                "this is not what is printed\n  shown:   {shown}\n  printed: {}",
+                printed.trim().replace('\n', "\n           ")
+            );
+            self.problem(answer.line + index, &what);
+        }
+    }
+}
+
+/// Runs all blocks, in directories of this name.
+pub fn run(readme: &Readme, name: &str) -> Report {
+    let mut report = Report::default();
+    let sections = readme.blocks.chunk_by(|one, next| one.section == next.section);
+    for (number, blocks) in sections.enumerate() {
+        let directory = format!("basic-readme/{name}-{number}-{}", process::id());
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
+        run_section(&mut report, directory, blocks);
+    }
+    // A log may be shown before the walkthrough that writes it.
+    for block in readme.blocks.iter().filter(|block| is_log(block)) {
+        // Of the log that has most of it, the first line that is not in it.
+        let missing = report.logs.iter().map(|log| find_in_log(&block.text, log));
+        let missing = missing.max_by_key(|missing| missing.unwrap_or(usize::MAX));
+        if let Some(index) = missing.unwrap_or(Some(0)) {
+            let line = block.text.lines().nth(index).unwrap_or_default();
+            report.problem(block.line + index, &format!("no server logs this: {line}"));
+        }
+    }
+    report
+}
+
+fn run_section(report: &mut Report, directory: PathBuf, blocks: &[Block]) {
+    let mut section = Section::new(directory);
+    let mut blocks = blocks.iter().peekable();
+    while let Some(block) = blocks.next() {
+        match &*block.language {
+            "sh" => {}
+            // Their syntax is another program's matter.
+            "mermaid" | "caddyfile" => continue,
+            "json" | "text" if is_log(block) => continue,
+            "json" | "text" => {
+                report.problem(block.line, "no command stands before it that could print this");
+                continue;
+            }
+            language => {
+                report
+                    .problem(block.line, &format!("`{language}`: commands are in blocks of `sh`"));
+                continue;
+            }
+        }
+        let answer = blocks.next_if(|next| is_answer(next));
+        if let Some(mark) = block.before.strip_prefix("<!-- not run:") {
+            let reason = mark.trim_end_matches("-->").trim();
+            if reason.is_empty() {
+                report.problem(block.line, "it is not run, and the mark does not say why");
+            }
+            report.not_run.push(format!("README.md:{}: {}: {reason}", block.line, block.text));
+            continue;
+        }
+        let printed = if block.text.contains("cargo run") {
+            section.start(&block.text, answer.is_some())
+        } else {
+            section.run(&block.text, answer.is_some())
+        };
+        match (printed, answer) {
+            (Ok(printed), Some(answer)) => report.compare(answer, &printed),
+            (Ok(_), None) => {}
+            (Err(why), _) => {
+                let what = format!("{why}\nthe rest of this section was not run");
+                report.problem(block.line, &what);
+                break;
+            }
+        }
+    }
+    section.stop_servers();
+    report.logs.append(&mut section.logs);
+}
+
+fn is_answer(block: &Block) -> bool {
+    block.follows && matches!(&*block.language, "json" | "text")
+}
+
+fn is_log(block: &Block) -> bool {
+    let of_log = |line: &str| line.starts_with("… INFO ") || line.starts_with("… WARN ");
+    !block.follows && block.language == "text" && block.text.lines().all(of_log)
+}
+
+/// What the blocks of a section share.
+struct Section {
+    directory: PathBuf,
+    shell: Process,
+    servers: Vec<(Process, String)>,
+    logs: Vec<String>,
+    ports: Ports,
+}
+
+impl Section {
+    fn new(directory: PathBuf) -> Self {
+        fs::create_dir_all(&directory).expect("a directory for the test");
+        let errors = directory.with_extension("stderr");
+        let errors = fs::File::options().create(true).append(true).open(errors);
+        let errors = errors.expect("a file for the test");
+        let mut shell = command("bash", &directory);
+        shell.args(["-euo", "pipefail"]).stdin(Stdio::piped()).stderr(errors);
+        let shell = Process::start(&mut shell);
+        Self { directory, shell, servers: Vec::new(), logs: Vec::new(), ports: Ports::default() }
+    }
+
+    /// Runs a block in the shell; returns what it prints. Where that is shown it is what counts,
+    /// else the exit code is.
+    fn run(&mut self, block: &str, shown: bool) -> Result<String, String> {
+        let block = self.ports.real(block);
+        let exit_code = if shown { "set +e" } else { "set -e" };
+        let script = format!("{exit_code}\n{{\n{block}\n}} </dev/null\nprintf '\\n{END}\\n'\n");
+        let errors = self.directory.with_extension("stderr");
+        fs::write(&errors, "").expect("those of the block before are not needed");
+        let stdin = self.shell.child.stdin.as_mut().expect("it is piped");
+        // When the shell has ended already, that is what its output says.
+        let _ = stdin.write_all(script.as_bytes());
+        let mut printed = String::new();
+        while let Some(line) = self.shell.line() {
+            if line == END {
+                return Ok(self.ports.shown(&printed));
+            }
+            printed += &(line + "\n");
+        }
+        let errors = fs::read_to_string(errors).unwrap_or_default();
+        Err(format!("it fails ({})\n{}\n{}", self.shell.status(), printed.trim(), errors.trim()))
+    }
+
+    /// Starts the program of a `cargo run`, and returns what it prints until it is up, or all
+    /// when it ends by itself.
+    fn start(&mut self, block: &str, shown: bool) -> Result<String, String> {
+        let (settings, cargo_run) = block.split_once("cargo run").expect("such a block");
+        let (program, arguments) = program(cargo_run)?;
+        let script = self.ports.real(&format!("exec 2>&1\n{settings} exec \"$0\" {arguments}"));
+        let mut command = command("bash", &self.directory);
+        command.args(["-euc", &script]).arg(&program);
+        for (name, default) in settings_of(&program) {
+            let own = self.ports.real(&default);
+            if own != default {
+                command.env(name, own);
+            }
+        }
+        let (mut server, mut printed) = (Process::start(&mut command), String::new());
+        // The last line of a start, after `listening on` and what goes with that.
+        while !printed.contains(" INFO open http") {
+            let Some(line) = server.line() else {
+                if printed.contains("cannot be bound") && self.stop_servers() {
+                    return self.start(block, shown);
+                }
+                let status = server.status();
+                return if shown || status.success() {
+                    Ok(self.ports.shown(&printed))
+                } else {
+                    Err(format!("it fails ({status})\n{}", printed.trim()))
+                };
+            };
+            printed += &(line + "\n");
+        }
+        self.servers.push((server, printed.clone()));
+        Ok(self.ports.shown(&printed))
+    }
+
+    /// As a person does before another one is started on the same port; whether there was one.
+    fn stop_servers(&mut self) -> bool {
+        let any = !self.servers.is_empty();
+        for (mut server, mut log) in self.servers.drain(..) {
+            server.child.kill().expect("it is our own process");
+            while let Some(line) = server.line() {
+                log += &(line + "\n");
+            }
+            self.logs.push(self.ports.shown(&log));
+        }
+        any
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+        let _ = fs::remove_file(self.directory.with_extension("stderr"));
+    }
+}
+
+/// The program that `cargo run` with these arguments starts, and what is left for itself.
+fn program(cargo_run: &str) -> Result<(PathBuf, String), String> {
+    let words: Vec<_> = cargo_run.split_whitespace().collect();
+    let (path, source, arguments) = match &words[..] {
+        ["-p", package, "--example", name, rest @ ..] => {
+            (Path::new("examples").join(name), format!("{package}/examples"), rest)
+        }
+        ["-p", package, rest @ ..] => (PathBuf::from(package), format!("{package}/src"), rest),
+        _ => return Err("`cargo run` is not understood: write `cargo run -p …`".into()),
+    };
+    let arguments = match arguments {
+        [] => String::new(),
+        ["--", arguments @ ..] => arguments.join(" "),
+        _ => {
+            return Err("`cargo run` is not understood: the program's arguments follow `--`".into());
+        }
+    };
+    let built = Path::new(env!("CARGO_BIN_EXE_basic")).with_file_name(&path);
+    if !root().join(&source).exists() {
+        Err(format!("there is no `{source}` here"))
+    } else if !built.exists() {
+        Err(format!("no `{}` is built: cargo build --workspace --examples", path.display()))
+    } else {
+        Ok((built, arguments))
+    }
+}
+
+/// A command that knows nothing of this machine but its programs.
+fn command(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .envs([("HOME", directory), ("TMPDIR", directory)])
+        .current_dir(directory)
+        .stdin(Stdio::null());
+    command
+}
+
+/// A process, and the lines that it prints.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// The next line; none when it has ended, or is ended because it hangs.
+    fn line(&mut self) -> Option<String> {
+        let line = self.lines.recv_timeout(DEADLINE);
+        if line == Err(RecvTimeoutError::Timeout) {
+            let _ = self.child.kill();
+        }
+        line.ok()
+    }
+
+    fn status(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our own process")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The ports that are really used, by those that the README shows.
+#[derive(Default)]
+struct Ports(BTreeMap<u16, u16>);
+
+impl Ports {
+    fn real(&mut self, text: &str) -> String {
+        with_ports(text, |shown| *self.0.entry(shown).or_insert_with(free_port))
+    }
+
+    fn shown(&self, text: &str) -> String {
+        let shown = |real| self.0.iter().find(|(_, port)| **port == real).map(|(shown, _)| *shown);
+        with_ports(text, |real| shown(real).unwrap_or(real))
+    }
+}
+
+/// Below those that the system gives out for port 0, which other tests take at the same time.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let start = u16::try_from(process::id() % 100).expect("two digits") * 100;
+        let port = 20_000 + start + NEXT.fetch_add(1, Ordering::Relaxed) % 2000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A text with other ports of this machine in it, also where it is percent-encoded.
+fn with_ports(text: &str, mut port: impl FnMut(u16) -> u16) -> String {
+    const HOSTS: [&str; 4] = ["127.0.0.1:", "localhost:", "127.0.0.1%3A", "localhost%3A"];
+    let (mut changed, mut rest) = (String::new(), text);
+    let next = |rest: &str| {
+        let ends = HOSTS.iter().filter_map(|host| Some(rest.find(host)? + host.len()));
+        ends.min()
+    };
+    while let Some(end) = next(rest) {
+        changed += &rest[..end];
+        rest = &rest[end..];
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        if let Ok(number) = rest[..digits].parse() {
+            changed += &port(number).to_string();
+            rest = &rest[digits..];
+        }
+    }
+    changed + rest
+}

@@ -1,0 +1,82 @@
+//! `cargo run -p first_party --example users`: the password grant with real users.
+//!
+//! What `first_party` lacks: users in a database, a check of the password that is slow on purpose
+//! and forgives few mistakes, scopes that belong to a user, and `/users/me/`. Log in as `johndoe`
+//! with `secret123`; `alice` with `password456` is disabled.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `main.rs` | the routes, and the guard that asks the database for the user of a token |
+//! | `users.rs` | the users, and who may log in |
+//! | `passwords.rs` | Argon2id, a few at a time |
+
+use std::process::ExitCode;
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, State},
+    http::request::Parts,
+    middleware::from_extractor_with_state,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use common::{Error, database::DatabaseError, server::get_only};
+use first_party::token::{Claims, Refusal};
+
+pub(crate) mod passwords;
+pub(crate) mod users;
+
+use users::{Item, Profile, Users};
+
+fn main() -> ExitCode {
+    common::run(app)
+}
+
+/// The routes of `first_party` with users of our own, and two more.
+pub fn app(users: Users) -> Router {
+    let authenticate = {
+        let users = users.clone();
+        move |username, password| users.clone().authenticate(username, password)
+    };
+    // A token lives for half an hour, and its user may be gone sooner.
+    let active = from_extractor_with_state::<Profile, _>(users.clone());
+    let endpoints = first_party::endpoints().route_layer(active);
+
+    Router::new()
+        .route("/", get(async || Redirect::to("/docs/")))
+        .route("/users/me/", get_only(me))
+        .route("/users/me/items/", get_only(items))
+        .with_state(users.clone())
+        .merge(first_party::server(users.tokens, authenticate, endpoints))
+}
+
+/// `GET /users/me/`: who the token belongs to.
+async fn me(profile: Profile) -> Json<Profile> {
+    Json(profile)
+}
+
+/// `GET /users/me/items/`: what belongs to the user, and nothing of anybody else.
+async fn items(
+    profile: Profile,
+    State(users): State<Users>,
+) -> Result<Json<Vec<Item>>, DatabaseError> {
+    Ok(Json(users.items(&profile.username).await?))
+}
+
+/// The guard: a good token whose user is still there (401) and still active (400).
+impl FromRequestParts<Users> for Profile {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, users: &Users) -> Result<Self, Response> {
+        let claims = Claims::from_request_parts(parts, users).await;
+        let username = claims.map_err(IntoResponse::into_response)?.sub;
+        let profile = users.profile(&username).await.map_err(IntoResponse::into_response)?;
+        match profile {
+            None => Err(Refusal::InvalidToken.into_response()),
+            Some(profile) if profile.disabled => {
+                Err(Error::Malformed("Inactive user".into()).into_response())
+            }
+            Some(profile) => Ok(profile),
+        }
+    }
+}
