@@ -164,8 +164,7 @@ async fn program(origin: &str, vars: &[(&str, &str)]) -> Program {
 }
 
 /// What a person gets from it who comes back with a code.
-async fn log_in(program: &Program) -> Answer {
-    let mut browser = Browser::new();
+async fn log_in(program: &Program, mut browser: Browser) -> Answer {
     let login = browser.get(program.join("/login")).await;
     let state = common::testing::param_of(login.location(), "state");
     let callback = program.join(&format!("/auth?code=the-code&state={state}"));
@@ -181,7 +180,7 @@ async fn a_certificate_that_the_machine_trusts_is_enough() {
     let file = format!("{}/own-certificate.pem", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, pem).expect("a file");
     let program = program(&faulty.origin, &[("SSL_CERT_FILE", &file)]).await;
-    let answer = log_in(&program).await;
+    let answer = log_in(&program, Browser::new()).await;
     assert_eq!(answer.status, 200, "else the refusal of the others proves nothing: {answer:?}");
 }
 
@@ -193,15 +192,16 @@ async fn an_answer_without_end_is_not_kept_in_memory() {
         let repeats = |fault: &Fault| matches!(fault.1, Then::Repeat(_)) || fault.0.len() > 10_000;
         faults.iter().any(repeats) && *status == 502
     });
-    let mut cases = JoinSet::new();
+    let (mut cases, browser) = (JoinSet::new(), Browser::new());
     for (case, faults, status) in endless {
+        let browser = browser.clone();
         cases.spawn(async move {
             let faulty = Faulty::start(faults).await;
             let program = program(&faulty.origin, &[]).await;
-            assert_ours(&log_in(&program).await, status, case);
+            assert_ours(&log_in(&program, browser.clone()).await, status, case);
             let before = program.peak_memory().expect("Linux says it");
             for _ in 0..20 {
-                assert_ours(&log_in(&program).await, status, case);
+                assert_ours(&log_in(&program, browser.clone()).await, status, case);
             }
             let grown = program.peak_memory().expect("Linux says it") - before;
             assert!(grown < 50, "{case}: {grown} MiB more");

@@ -11,7 +11,7 @@ use std::{
     str::FromStr,
 };
 
-use axum::Router;
+use axum::{Router, http::Uri};
 use tokio::net::TcpListener;
 use url::{Host, Url};
 
@@ -384,6 +384,9 @@ pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
         Err("has a #fragment; remove it")
     } else if !url.username().is_empty() || url.password().is_some() {
         Err("has a user name in it; remove it")
+    } else if url.as_str().parse::<Uri>().is_err() {
+        // `https://a{b/` is a URL to browsers, and no URI to HTTP.
+        Err("has a host or a length that no request can have")
     } else {
         Ok(())
     }

@@ -137,7 +137,7 @@ impl From<reqwest::Error> for HttpError {
         // The sources say what happened; the URL may have a query that is nobody's business.
         let error = error.without_url();
         let sources = iter::successors(error.source(), |&source| source.source());
-        let causes: String = sources.map(|source| format!(": {source}")).collect();
-        Self::Failed(format!("{error}{causes}"))
+        let sources = sources.map(ToString::to_string);
+        Self::Failed(iter::once(error.to_string()).chain(sources).collect::<Vec<_>>().join(": "))
     }
 }

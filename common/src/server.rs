@@ -50,6 +50,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests under way may go on after the signal to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How many files, which connections are, the server asks for. The usual 1024 is few for who is
+/// visited by idle clients, and each costs some kilobytes until [`HEADER_TIMEOUT`].
+const MAX_FILES: u64 = 16 * 1024;
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 /// The largest body of a request, in bytes.
@@ -59,6 +62,8 @@ const MAX_BODY: usize = 64 * 1024;
 ///
 /// What the app needs is read from the environment; problems end with exit code 2 and a line each.
 pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
+    // Who may not have more goes on with what there is.
+    let _ = rlimit::increase_nofile_limit(MAX_FILES);
     with_settings(table::<S>, async |settings| match Server::start(app, settings).await {
         Ok(server) => {
             stop_signal().await;

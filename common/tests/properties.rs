@@ -13,7 +13,7 @@ use common::{
     params::{Params, decode},
     provider::{CLIENT_SETTINGS, Provider},
     server::Server,
-    testing::rubbish::{bytes, changed, config, text},
+    testing::rubbish::{changed, config, header_value, text},
     token::Token,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -64,7 +64,7 @@ proptest! {
 
     // check 109
     #[test]
-    fn credentials_are_what_a_client_wrote_or_are_refused(value in bytes(IN_BASIC), form in text(IN_A_CLIENT_FORM)) {
+    fn credentials_are_what_a_client_wrote_or_are_refused(value in header_value(IN_BASIC), form in text(IN_A_CLIENT_FORM)) {
         let mut headers = HeaderMap::new();
         headers.extend(HeaderValue::from_bytes(&value).ok().map(|value| (header::AUTHORIZATION, value)));
         let Ok(params) = Params::parse(&form) else { return Ok(()) };

@@ -5,6 +5,7 @@ use std::{
     env::{self, consts::EXE_EXTENSION},
     fs,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
@@ -31,7 +32,21 @@ impl Program {
     /// # Panics
     /// When it ends instead.
     pub fn start(binary: &str, vars: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(binary)
+        Self::run(Command::new(binary), binary, vars)
+    }
+
+    /// The same with fewer files than the system gives, as `ulimit` of a shell says it.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn with_ulimit(ulimit: &str, binary: &str, vars: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {ulimit}; exec \"$0\""), binary]);
+        Self::run(shell, binary, vars)
+    }
+
+    fn run(mut command: Command, binary: &str, vars: &[(&str, &str)]) -> Self {
+        let mut process = command
             .env_clear()
             .envs(["BIND_ADDR", "DEMO_ADDR"].map(|name| (name, "127.0.0.1:0")))
             .envs(vars.iter().copied())
@@ -54,6 +69,14 @@ impl Program {
         Self { url, process, start, rest: vec![rest_of(log), errors] }
     }
 
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// When it listens on no IP address.
+    pub fn addr(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").parse().expect("an address")
+    }
+
     /// The URL of a path on it.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.url)
@@ -61,10 +84,38 @@ impl Program {
 
     /// The most memory that it has held so far, in MiB, where the system says it.
     pub fn peak_memory(&self) -> Option<u64> {
+        self.memory_line("VmHWM:")
+    }
+
+    /// The memory that it holds now, in MiB, where the system says it.
+    pub fn memory(&self) -> Option<u64> {
+        self.memory_line("VmRSS:")
+    }
+
+    fn memory_line(&self, name: &str) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
         Some(kib / 1024)
+    }
+
+    /// Sends it SIGTERM, as whoever manages servers does.
+    ///
+    /// # Panics
+    /// Where there is no such signal.
+    pub fn terminate(&self) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("a system with kill");
+        assert!(sent.success(), "it runs until now");
+    }
+
+    /// Waits until it ends by itself; returns its exit code and all that it has said.
+    ///
+    /// # Panics
+    /// When a signal has ended it, or it said what is not text.
+    pub fn wait(mut self) -> (i32, String) {
+        let code = self.process.wait().expect("a process").code().expect("no signal has ended it");
+        (code, self.said())
     }
 
     /// Ends it; returns all that it has said, byte for byte.
@@ -74,6 +125,10 @@ impl Program {
     pub fn stop(mut self) -> String {
         assert!(self.process.try_wait().expect("a process").is_none(), "it ended by itself");
         self.process.kill().expect("it runs until now");
+        self.said()
+    }
+
+    fn said(&mut self) -> String {
         let mut said = std::mem::take(&mut self.start);
         for rest in self.rest.drain(..) {
             let rest = rest.join().expect("its output was read");
@@ -102,8 +157,9 @@ pub fn example(package: &str, name: &str) -> String {
     let examples = test.ancestors().nth(2).expect("target/debug").join("examples");
     let source = format!("{package}/examples/{name}");
     let is_made_of_it = |file: &PathBuf| {
-        let parts = fs::read_to_string(file).unwrap_or_default();
-        file.extension().is_some_and(|d| d == "d") && parts.replace('\\', "/").contains(&source)
+        let is_list = file.extension().is_some_and(|extension| extension == "d");
+        let parts = || fs::read_to_string(file).unwrap_or_default().replace('\\', "/");
+        is_list && parts().contains(&source)
     };
     let built = fs::read_dir(&examples).expect("the examples").filter_map(Result::ok);
     let built = built.map(|file| file.path()).filter(is_made_of_it);

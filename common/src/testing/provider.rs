@@ -90,6 +90,22 @@ impl Provider {
     /// Without a free port.
     pub async fn scripted(script: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::serve(listener, script)
+    }
+
+    /// The provider of this origin, which was gone.
+    ///
+    /// # Panics
+    /// When somebody else listens there.
+    pub async fn back_at(origin: &str) -> Self {
+        let addr = origin.trim_start_matches("http://");
+        Self::serve(TcpListener::bind(addr).await.expect("its port is free"), |_| None)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        script: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
         let origin = format!("http://{}", listener.local_addr().expect("its address"));
         let settings = [
             ("PROVIDER", "custom".to_owned()),

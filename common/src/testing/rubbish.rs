@@ -23,14 +23,19 @@ pub fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// The same with bytes that are no text; none of them ends a line.
+/// The same with bytes that are no text.
 pub fn bytes(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => any::<u8>().prop_map(|byte| vec![byte]),
     ];
-    let line = vec(piece, 0..12).prop_map(|pieces| pieces.concat());
-    line.prop_map(|line| line.into_iter().filter(|byte| !b"\r\n\0".contains(byte)).collect())
+    vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// The same, of those bytes that the value of a header may have (RFC 9110, section 5.5).
+pub fn header_value(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let allowed = |byte: &u8| *byte == b'\t' || *byte >= b' ' && *byte != 0x7F;
+    bytes(pieces).prop_map(move |bytes| bytes.into_iter().filter(allowed).collect())
 }
 
 /// A text with something changed in it: a character replaced, added or taken away.

@@ -1,0 +1,116 @@
+//! `.github/CHECKS.md`: each row is covered by a test that names it, or is an exception with a reason.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// The rows that are covered, each by these files.
+type Covered = BTreeMap<usize, BTreeSet<String>>;
+
+const CHECKS: &str = include_str!("../../.github/CHECKS.md");
+
+/// The numbers in the first column of the tables in a text.
+fn rows(text: &str) -> Vec<usize> {
+    let number = |line: &str| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok();
+    text.lines().filter_map(number).collect()
+}
+
+/// The table and the exceptions.
+fn parts() -> (&'static str, &'static str) {
+    CHECKS.split_once("\n## Exceptions\n").expect("a list of exceptions")
+}
+
+/// The rows that a comment names: `// check 17`, `// checks 17, 18: and why`.
+fn named(line: &str) -> Vec<usize> {
+    let comment = line.trim_start().strip_prefix("// check");
+    let Some(list) = comment.map(|rest| rest.strip_prefix('s').unwrap_or(rest)) else {
+        return Vec::new();
+    };
+    let Some(list) = list.strip_prefix(' ') else { return Vec::new() };
+    let list = list.split(':').next().unwrap_or_default();
+    list.split(", ").map(|number| number.trim().parse().unwrap_or(0)).collect()
+}
+
+/// Looks through a folder of the workspace and those below.
+fn look_through(folder: &Path, root: &Path, covered: &mut Covered) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            look_through(&path, root, covered);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).expect("below the root").to_string_lossy();
+            let name = name.replace('\\', "/");
+            let source = fs::read_to_string(&path).expect("a file in UTF-8");
+            for number in source.lines().flat_map(named) {
+                covered.entry(number).or_default().insert(name.clone());
+            }
+        }
+    }
+}
+
+fn covered() -> Covered {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut covered = Covered::new();
+    for package in ["basic", "sessions", "first_party", "common"] {
+        for folder in ["tests", "src", "examples"] {
+            look_through(&root.join(package).join(folder), root, &mut covered);
+        }
+    }
+    covered
+}
+
+#[test]
+fn the_table_has_each_row_once_and_in_order() {
+    assert_eq!(rows(parts().0), (1..=158).collect::<Vec<_>>());
+    for line in parts().0.lines().filter(|line| rows(line).len() == 1) {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{line}");
+        assert!(cells[1].split(' ').all(|server| ["B", "S", "F"].contains(&server)), "{line}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{line}");
+    }
+}
+
+#[test]
+fn each_row_is_covered_or_an_exception_with_a_reason() {
+    let (covered, exceptions) = (covered(), rows(parts().1));
+    let mut missing = Vec::new();
+    for row in 1..=158 {
+        let files = covered.get(&row).map(|files| files.iter().cloned().collect::<Vec<_>>());
+        let is_exception = exceptions.contains(&row);
+        println!(
+            "{row:>3} {}",
+            match &files {
+                Some(files) => files.join(" "),
+                None if is_exception => "an exception".into(),
+                None => "not covered".into(),
+            }
+        );
+        if files.is_none() && !is_exception {
+            missing.push(row);
+        }
+    }
+    println!("{} rows are covered, {} are exceptions", covered.len(), exceptions.len());
+    assert_eq!(missing, [0; 0], "these rows are covered by no test");
+    let needless: Vec<_> = exceptions.iter().filter(|row| covered.contains_key(row)).collect();
+    assert_eq!(needless, [&0; 0], "these exceptions are covered");
+}
+
+#[test]
+fn no_comment_names_a_row_that_does_not_exist() {
+    for (row, files) in covered() {
+        assert!((1..=158).contains(&row), "{row} in {files:?}");
+    }
+    assert!(rows(parts().1).iter().all(|row| (1..=158).contains(row)));
+}
+
+#[test]
+fn a_comment_is_read_as_it_is_meant() {
+    assert_eq!(named("// check 17"), [17]);
+    assert_eq!(named("    // checks 17, 18: and why, at length"), [17, 18]);
+    assert_eq!(named("// checks 17 18"), [0], "and no such row exists");
+    assert_eq!(named("// check that"), [0]);
+    assert_eq!(named("// checked"), [0; 0]);
+    assert_eq!(named("let x = 1; // check 17"), [0; 0], "a comment stands before its test");
+}

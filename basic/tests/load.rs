@@ -1,0 +1,108 @@
+//! Many at once, and too little of everything. The variables make it a measurement: see
+//! CONTRIBUTING.
+#![cfg(target_os = "linux")]
+
+use std::sync::Arc;
+
+use common::testing::{
+    Browser, callback_at,
+    crowd::{ask, count, drip, idle},
+    program::Program,
+    provider::{Provider, token},
+};
+use serde_json::json;
+use tokio::{sync::Notify, task::JoinSet};
+
+const BASIC: &str = env!("CARGO_BIN_EXE_basic");
+
+/// The steps of each login are not of interest here.
+const QUIET: (&str, &str) = ("RUST_LOG", "warn,common::server=info");
+
+// check 12
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_nobody_finishes_take_no_memory() {
+    let program = Program::start(BASIC, &[QUIET]);
+    let count = count("LOGINS", 8_000);
+    ask(program.addr(), "/login", 303, 2_000).await;
+    let before = program.memory().expect("Linux says it");
+    ask(program.addr(), "/login", 303, count).await;
+    let after = program.memory().expect("Linux says it");
+    println!("{count} logins: {before} MiB before, {after} MiB after them");
+    assert!(after < before + 20, "{before} MiB, {after} MiB");
+}
+
+// check 148
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_slow_clients_keep_nobody_out() {
+    let count = count("IDLE", 300);
+    let program = Program::with_ulimit(&format!("-Sn {}", count / 2), BASIC, &[QUIET]);
+    let before = program.memory().expect("Linux says it");
+    let idle = idle(program.addr(), count).await;
+    let mut slow = JoinSet::new();
+    for _ in 0..50 {
+        slow.spawn(drip(program.addr(), "GET / HTTP/1.1\r\nX: "));
+    }
+    let mut browser = Browser::new();
+    let callback = {
+        assert_eq!(browser.get(program.join("/")).await.status, 200);
+        let login = browser.get(program.join("/login")).await;
+        browser.allow(&login, "ada").await
+    };
+    assert_eq!(browser.get(callback).await.status, 200, "a whole login among them");
+    let after = program.memory().expect("Linux says it");
+    println!("{count} idle connections: {before} MiB before, {after} MiB with them");
+    drop(idle);
+    let said = program.stop();
+    assert!(!said.contains("cannot accept"), "{said}");
+}
+
+// check 148
+#[tokio::test(flavor = "multi_thread")]
+async fn without_file_descriptors_the_log_says_so_and_later_all_is_well() {
+    let provider = Provider::start().await;
+    let program = Program::with_ulimit("-n 64", BASIC, &provider.settings());
+    let mut browser = Browser::new();
+    let login = browser.get(program.join("/login")).await;
+    let idle = idle(program.addr(), 100).await;
+
+    let answer = browser.get(callback_at(&program.url, &login, "code=good")).await;
+    assert_eq!(answer.status, 502, "no socket is left to ask the provider: {answer:?}");
+    drop(idle);
+    let mut other = Browser::new();
+    let login = other.get(program.join("/login")).await;
+    let answer = other.get(callback_at(&program.url, &login, "code=good")).await;
+    assert_eq!(answer.status, 200, "without a restart: {answer:?}");
+
+    let said = program.stop();
+    assert!(said.contains("cannot accept a connection: Too many open files"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_loses_no_request_that_was_accepted() {
+    let release = Arc::new(Notify::new());
+    let held = token(&json!({})).held(&release);
+    let provider = Provider::scripted(move |seen| (seen.path == "/token").then(|| held.clone()));
+    let provider = provider.await;
+    let program = Program::start(BASIC, &provider.settings());
+    let (nobody, mut callbacks) = (Browser::new(), JoinSet::new());
+    for _ in 0..50 {
+        let mut browser = nobody.clone();
+        let login = browser.get(program.join("/login")).await;
+        let callback = callback_at(&program.url, &login, "code=good");
+        callbacks.spawn(async move { browser.get(callback).await.status });
+    }
+    provider.token_requests_reach(50).await;
+    let idle = idle(program.addr(), 50).await;
+
+    program.terminate();
+    // It takes no more connections: now.
+    while std::net::TcpStream::connect(program.addr()).is_ok() {}
+    for _ in 0..50 {
+        release.notify_one();
+        assert_eq!(callbacks.join_next().await.expect("one of 50").expect("an answer"), 200);
+    }
+    let (code, said) = program.wait();
+    assert_eq!(code, 0, "{said}");
+    drop(idle);
+}

@@ -1,0 +1,90 @@
+//! Whatever comes in: the answer that a browser brings back, and bytes that are no request, at the
+//! server and at the demo provider beside it.
+
+use common::testing::{
+    Browser,
+    program::Program,
+    rubbish::{answer_to, config, request, status, text},
+};
+use proptest::prelude::*;
+use reqwest::Url;
+
+const PATHS: &[&str] = &["/", "/login", "/auth", "/style.css", "/nowhere"];
+
+// check 147
+#[test]
+fn whatever_is_sent_is_answered_and_nothing_breaks() {
+    let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
+    let addr = program.addr();
+    proptest!(config(), |(request in request(PATHS))| {
+        let head = answer_to(addr, &request);
+        prop_assert!(status(&head) < 500, "{}", head);
+    });
+    let said = program.stop();
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+const DEMO_PATHS: &[&str] = &[
+    "/",
+    "/oauth2/authorize",
+    "/api/oauth2/token",
+    "/api/oauth2/token/revoke",
+    "/api/users/@me",
+    "/oauth2/authorize?response_type=code&client_id=demo",
+    "/nowhere",
+];
+
+// check 147
+#[tokio::test]
+async fn the_demo_provider_answers_whatever_is_sent_too() {
+    let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
+    let login = Browser::new().get(program.join("/login")).await;
+    let port = Url::parse(login.location()).expect("a URL").port().expect("a port");
+    let addr = ([127, 0, 0, 1], port).into();
+    proptest!(config(), |(request in request(DEMO_PATHS))| {
+        let head = answer_to(addr, &request);
+        prop_assert!(status(&head) < 500, "{}", head);
+    });
+    let said = program.stop();
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+const IN_AN_ANSWER: &[&str] = &[
+    "code=",
+    "state=",
+    "error=",
+    "iss=",
+    "access_denied",
+    "server_error",
+    "abc",
+    "&",
+    "&",
+    "=",
+    "%",
+    "%00",
+    "%0d%0a",
+    "%ff",
+    "%C3%A9",
+    "+",
+    "scope=",
+    "a",
+    ";",
+    "?",
+    "/",
+];
+
+// checks 15, 16, 27
+#[tokio::test]
+async fn an_answer_without_the_state_of_this_browser_is_400_whatever_else_it_says() {
+    let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
+    let mut browser = Browser::new();
+    browser.get(program.join("/login")).await;
+    let ((_, name), value) = browser.cookies.pop_first().expect("the login's cookie");
+    let addr = program.addr();
+    proptest!(config(), |(answer in text(IN_AN_ANSWER))| {
+        let answer: String = answer.chars().filter(|c| c.is_ascii_graphic() && *c != '#').collect();
+        let head = format!("GET /auth?{answer} HTTP/1.1\r\nHost: localhost\r\nCookie: {name}={value}\r\n\r\n");
+        let head = answer_to(addr, head.as_bytes());
+        prop_assert_eq!(status(&head), 400, "{}", head);
+    });
+}

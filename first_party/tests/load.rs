@@ -1,0 +1,61 @@
+//! Clients that take their time, and many of them.
+
+use common::{
+    server::Server,
+    testing::{
+        Browser,
+        crowd::{count, drip, idle},
+        start, url,
+    },
+};
+use tokio::task::JoinSet;
+
+async fn server() -> Server {
+    start(first_party::app, &[]).await
+}
+
+/// The beginning of a form that will take its time.
+const FORM: &str = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\
+    Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=ada&password=";
+
+// check 102
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_takes_too_long_is_408_and_keeps_nobody_out() {
+    let server = server().await;
+    let mut slow = JoinSet::new();
+    for _ in 0..50 {
+        slow.spawn(drip(server.addr, FORM));
+    }
+    let idle = idle(server.addr, 50).await;
+    let form = [("username", "ada"), ("password", "secret")];
+    let mut browser = Browser::new();
+    for _ in 0..50 {
+        assert_eq!(browser.post(url(&server, "/token"), &form).await.status, 200);
+    }
+    assert!(slow.try_join_next().is_none(), "the slow ones are still there");
+    for answer in slow.join_all().await {
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains(r#"{"error":"invalid_request""#), "{answer}");
+    }
+    drop(idle);
+}
+
+// check 148
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_takes_too_long_ends_the_connection() {
+    let server = server().await;
+    let answer = drip(server.addr, "GET / HTTP/1.1\r\nX: ").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+// check 148
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_parallel_requests_are_all_answered() {
+    let server = server().await;
+    let (nobody, mut requests) = (Browser::new(), JoinSet::new());
+    for _ in 0..count("PARALLEL_REQUESTS", 1_000) {
+        let (mut browser, url) = (nobody.clone(), url(&server, "/endpoint3"));
+        requests.spawn(async move { browser.get(url).await.status });
+    }
+    assert!(requests.join_all().await.into_iter().all(|status| status == 200));
+}

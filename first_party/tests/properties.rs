@@ -1,0 +1,187 @@
+//! Whatever comes in: the `Authorization` header, the token form, and bytes that are no request.
+
+use axum::{
+    extract::{FromRequestParts, State},
+    http::{HeaderValue, Request, header},
+};
+use common::{
+    Params,
+    config::PublicUrl,
+    testing::{
+        program::Program,
+        rubbish::{answer_to, changed, config, header_value, request, status, text},
+    },
+};
+use first_party::{
+    login,
+    scopes::SCOPES,
+    token::{Claims, Refusal, Tokens},
+};
+use proptest::{prelude::*, sample::select};
+use tokio::runtime::{Builder, Runtime};
+
+const ALL: &str = "some.scope other.scope third.scope";
+
+fn tokens() -> (Tokens, Runtime) {
+    let public_url: PublicUrl = "http://localhost:5000".parse().expect("an origin");
+    let secret = "a secret that only this server and these tests know".to_owned();
+    (Tokens::new(&[secret], public_url), Builder::new_current_thread().build().expect("a runtime"))
+}
+
+/// What the guard says to this header.
+fn guard(tokens: &Tokens, runtime: &Runtime, value: HeaderValue) -> Result<Claims, Refusal> {
+    let request = Request::builder().header(header::AUTHORIZATION, value);
+    let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+    runtime.block_on(Claims::from_request_parts(&mut parts, tokens))
+}
+
+const IN_A_BEARER: &[&str] = &[
+    "Bearer ",
+    "bearer ",
+    "Bearer",
+    "Basic ",
+    "Og==",
+    " ",
+    "\t",
+    ",",
+    ".",
+    "..",
+    "=",
+    "-",
+    "_",
+    "+",
+    "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9",
+    "eyJhbGciOiJub25lIn0",
+    "e30",
+    "W10",
+    "bnVsbA",
+    "eyJleHAiOjFlMzAwfQ",
+];
+
+// checks 116, 121, 127
+#[test]
+fn a_header_that_this_server_did_not_make_opens_nothing() {
+    let (tokens, runtime) = tokens();
+    proptest!(config(), |(value in header_value(IN_A_BEARER))| {
+        let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
+        let refused = guard(&tokens, &runtime, value);
+        prop_assert!(matches!(refused, Err(Refusal::NotAuthenticated | Refusal::InvalidToken)));
+    });
+}
+
+// checks 116, 127, 136
+#[test]
+fn a_token_opens_something_only_as_it_was_made() {
+    let (tokens, runtime) = tokens();
+    let original = tokens.issue("ada", "first_party", ALL.to_owned()).access_token;
+    let good = HeaderValue::try_from(format!("Bearer {original}")).expect("a header");
+    assert!(guard(&tokens, &runtime, good).is_ok());
+    proptest!(config(), |(token in changed(original.clone()))| {
+        let Ok(value) = HeaderValue::try_from(format!("Bearer {token}")) else { return Ok(()) };
+        let is_good = guard(&tokens, &runtime, value).is_ok();
+        prop_assert_eq!(is_good, token == original);
+    });
+}
+
+const IN_A_FORM: &[&str] = &[
+    "username=",
+    "username=ada",
+    "password=",
+    "password=secret",
+    "scope=",
+    "some.scope",
+    "other.scope",
+    "third.scope",
+    "scope=some.scope",
+    "grant_type=password",
+    "client_id=",
+    "&",
+    "&",
+    "&",
+    "=",
+    "+",
+    "%20",
+    "%",
+    "%ff",
+    "%00",
+    "%0a",
+    "client:",
+    "é",
+];
+
+// checks 85, 89, 92, 95, 100
+#[test]
+fn a_form_gets_a_token_for_what_it_says_or_a_400() {
+    let (tokens, runtime) = tokens();
+    proptest!(config(), |(form in text(IN_A_FORM))| {
+        let Ok(params) = Params::parse(&form) else { return Ok(()) };
+        let (name, asked) = (params.get("username").map(str::to_owned), params.get("scope").map(str::to_owned));
+        let has_password = params.get("password").is_some();
+        let answer = login::token(State(tokens.clone()), params, login::authenticate);
+        match runtime.block_on(answer) {
+            Ok((_, token)) => {
+                prop_assert!(has_password);
+                let claims = tokens.verify(&token.access_token).expect("our own token");
+                prop_assert_eq!(Some(claims.sub), name);
+                let asked = asked.unwrap_or_default();
+                for scope in claims.scope.split(' ').filter(|scope| !scope.is_empty()) {
+                    prop_assert!(asked.split(' ').any(|asked| asked == scope), "{} unasked", scope);
+                    prop_assert!(SCOPES.iter().any(|(known, _)| *known == scope));
+                }
+            }
+            Err(refused) => prop_assert_eq!(refused.status(), 400),
+        }
+    });
+}
+
+const PATHS: &[&str] = &[
+    "/",
+    "/login",
+    "/token",
+    "/endpoint1",
+    "/endpoint2",
+    "/endpoint3",
+    "/docs",
+    "/docs/",
+    "/docs/index.html",
+    "/docs/oauth2-redirect.html",
+    "/openapi.json",
+    "/style.css",
+    "/nowhere",
+];
+
+// check 147
+#[test]
+fn whatever_is_sent_is_answered_and_nothing_breaks() {
+    let program = Program::start(env!("CARGO_BIN_EXE_first_party"), &[]);
+    let addr = program.addr();
+    proptest!(config(), |(request in request(PATHS))| {
+        let head = answer_to(addr, &request);
+        prop_assert!(status(&head) < 500, "{}", head);
+    });
+    let said = program.stop();
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+// check 147
+#[test]
+fn who_accepts_no_page_gets_none() {
+    let program = Program::start(env!("CARGO_BIN_EXE_first_party"), &[]);
+    let addr = program.addr();
+    let accept = select(&["text/html", "application/xhtml+xml", "text/html;q=1.000"][..]);
+    proptest!(config(), |(range in header_value(IN_ACCEPT), accept in accept, quality in 0.0..2.0_f32)| {
+        let ask = |accept: &[u8]| {
+            let start = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nAccept: ";
+            answer_to(addr, &[start, accept, b"\r\n\r\n"].concat())
+        };
+        // It is no media type, so that it says nothing.
+        let head = ask(&[b"x", &*range].concat());
+        prop_assert_eq!(status(&head), 404);
+        prop_assert!(head.contains("content-type: application/json"), "{}", head);
+        let head = ask(format!("{accept}, application/json;q={quality}").as_bytes());
+        prop_assert_eq!(head.contains("content-type: text/html"), quality < 1.0, "{}", head);
+    });
+}
+
+const IN_ACCEPT: &[&str] =
+    &["*/*", "application/json", "text/plain", ";q=", "0.5", "1e9", "-1", "NaN", "inf", ";", " "];
