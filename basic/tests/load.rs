@@ -106,3 +106,46 @@ async fn sigterm_loses_no_request_that_was_accepted() {
     assert_eq!(code, 0, "{said}");
     drop(idle);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hammer() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut total, mut lost, mut early) = (0, 0, 0);
+    for _ in 0..count("HAMMER", 10) {
+        let program = Program::start(BASIC, &[QUIET]);
+        let addr = program.addr();
+        let mut clients = JoinSet::new();
+        for _ in 0..32 {
+            clients.spawn(async move {
+                let (mut answered, mut lost, mut early) = (0, 0, 0);
+                loop {
+                    let Ok(mut stream) = tokio::net::TcpStream::connect(addr).await else {
+                        return (answered, lost, early);
+                    };
+                    if stream
+                        .write_all(
+                            b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                        )
+                        .await
+                        .is_err()
+                    {
+                        early += 1;
+                        continue;
+                    }
+                    let mut answer = Vec::new();
+                    let _ = stream.read_to_end(&mut answer).await;
+                    if answer.is_empty() { lost += 1 } else { answered += 1 }
+                }
+            });
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        program.terminate();
+        for (a, l, e) in clients.join_all().await {
+            total += a;
+            lost += l;
+            early += e;
+        }
+        assert_eq!(program.wait().0, 0);
+    }
+    println!("{total} answered, {lost} lost, {early} early");
+}

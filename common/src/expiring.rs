@@ -26,6 +26,7 @@ impl<V> Expiring<V> {
 
     /// Adds a value; when there is no room, the oldest goes.
     pub fn insert(&mut self, key: String, value: V) {
+        self.remove(&key);
         while self.order.len() >= self.capacity || self.oldest_has_expired() {
             self.order.pop_front().map(|oldest| self.values.remove(&oldest));
         }
@@ -41,7 +42,10 @@ impl<V> Expiring<V> {
 
     /// Forgets a value.
     pub fn remove(&mut self, key: &str) {
-        self.values.remove(key);
+        // With its place: or else what is removed and added again pushes the others out.
+        if self.values.remove(key).is_some() {
+            self.order.retain(|known| known != key);
+        }
     }
 
     /// Forgets all values but these.
@@ -83,5 +87,19 @@ mod tests {
         }
         assert!(table.values.len() <= 3 && table.order.len() <= 3);
         assert_eq!(table.get_mut("99"), Some(&mut 99));
+    }
+
+    #[test]
+    fn what_comes_and_goes_pushes_nothing_out() {
+        let mut table = Expiring::new(Duration::from_secs(30), 3);
+        table.insert("kept".into(), 0);
+        for n in 1..100 {
+            table.insert("busy".into(), n);
+            if n % 2 == 0 {
+                table.remove("busy");
+            }
+        }
+        assert_eq!((table.get_mut("kept"), table.get_mut("busy")), (Some(&mut 0), Some(&mut 99)));
+        assert_eq!(table.order.len(), 2);
     }
 }

@@ -164,7 +164,12 @@ impl OpenId {
     }
 
     async fn discovered(&self) -> Result<&Discovered> {
-        self.0.discovered.get_or_try_init(|| self.discover()).await
+        if let Some(discovered) = self.0.discovered.get() {
+            return Ok(discovered);
+        }
+        // Everybody asks for himself: in a queue each would wait for the failure of all before.
+        let discovered = self.discover().await?;
+        Ok(self.0.discovered.get_or_init(async || discovered).await)
     }
 
     async fn discover(&self) -> Result<Discovered> {

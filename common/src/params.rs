@@ -1,16 +1,21 @@
 //! The parameters of an OAuth request, read more strictly than a web framework does.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{Method, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
+
+/// How long a form may take to arrive: less than a whole request, whose end would not know that an
+/// OAuth endpoint has errors of its own.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The parameters of the query of a `GET`, or of the form that a `POST` sends.
 ///
@@ -116,8 +121,11 @@ impl<S: Send + Sync> FromRequest<S> for Unchecked {
             let expected = "send the parameters as a form (application/x-www-form-urlencoded)";
             return Err(Error::Malformed(expected.into()).into_response());
         }
-        let body =
-            Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        let too_slow = (StatusCode::REQUEST_TIMEOUT, Detail::of("the form takes too long"));
+        let body = timeout(FORM_TIMEOUT, Bytes::from_request(request, state))
+            .await
+            .map_err(|_| too_slow.into_response())?
+            .map_err(IntoResponse::into_response)?;
         match std::str::from_utf8(&body) {
             Ok(text) => Ok(Self::parse(text)),
             Err(_) => Err(Error::Malformed(NOT_UTF8.into()).into_response()),

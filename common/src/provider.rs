@@ -271,7 +271,8 @@ impl Provider {
     pub fn identify(&self, user: &Map<String, Value>) -> Result<Identity> {
         let text = |name: &&str| match user.get(*name)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
+            // Only whole ones: two large numbers can be one and the same as floating point.
+            Value::Number(number) if !number.is_f64() => Some(number.to_string()),
             _ => None,
         };
         let subject = ["sub", "id"].iter().find_map(text);

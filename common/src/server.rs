@@ -15,10 +15,11 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef, FromRequestParts, State},
+    body::HttpBody,
+    extract::{DefaultBodyLimit, FromRef, FromRequestParts, Request, State},
     handler::Handler,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    middleware::{from_fn, map_response_with_state},
+    middleware::{Next, from_fn, map_response_with_state},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get},
 };
@@ -34,7 +35,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use url::Url;
 
@@ -268,13 +269,27 @@ fn is_of_the_client(error: &io::Error) -> bool {
 fn harden(app: Router, https: bool) -> Router {
     app.route("/style.css", get(stylesheet))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(|_| {
             (StatusCode::INTERNAL_SERVER_ERROR, Detail::of("an unexpected error; it is in the log"))
                 .into_response()
         }))
         .layer(from_fn(negotiate))
         .layer(map_response_with_state(https, security_headers))
+}
+
+/// Ends what takes too long. Who has sent everything is not the one who is slow: a provider is, and
+/// browsers would send a request again that is answered with 408.
+async fn in_time(request: Request, next: Next) -> Response {
+    let status = if request.body().is_end_stream() {
+        StatusCode::GATEWAY_TIMEOUT
+    } else {
+        StatusCode::REQUEST_TIMEOUT
+    };
+    let answer = timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        (status, Detail::of("this takes too long; please try again")).into_response()
+    })
 }
 
 /// The headers of every answer; a page or a handler that sets its own keeps it.
@@ -350,7 +365,9 @@ where
         let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
         let elsewhere = |asked: Url| is_loopback(&asked) && asked.host() != own.as_url().host();
         if own.is_loopback() && asked.is_some_and(elsewhere) {
-            return Err(Redirect::to(&own.join(&parts.uri.to_string())));
+            // The path alone: a request may name a whole URL, and another host in it.
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            return Err(Redirect::to(&own.join(path)));
         }
         Ok(Self)
     }

@@ -1,12 +1,13 @@
 //! `/docs` and `/openapi.json`: the API, to read and to try.
 
 use axum::{
-    Router,
+    Json, Router,
     http::{HeaderValue, header},
-    middleware::map_response,
+    middleware::{from_extractor_with_state, map_response},
     response::Response,
+    routing::get,
 };
-use common::config::PublicUrl;
+use common::{config::PublicUrl, server::PublicHost};
 use utoipa::{
     OpenApi,
     openapi::security::{Flow, Implicit, OAuth2, Password, Scopes, SecurityScheme},
@@ -40,13 +41,18 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Swagger UI out of this binary: nothing comes from another host.
+/// Swagger UI out of this binary: nothing comes from another host. It calls `PUBLIC_URL`, which
+/// browsers allow to pages of that origin alone: who typed `localhost` is sent on.
 pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
     let config = Config::from("/openapi.json")
         .oauth2_redirect_url(public_url.join("/docs/oauth2-redirect.html"));
     let client = oauth::Config::new().client_id("swagger").scopes(vec!["some.scope".to_owned()]);
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi(public_url));
-    Router::from(docs.config(config).oauth(client)).layer(map_response(allow_swagger))
+    let own_host = from_extractor_with_state::<PublicHost, _>(public_url.clone());
+    let api = Json(openapi(public_url));
+    Router::from(SwaggerUi::new("/docs").config(config).oauth(client))
+        .layer(map_response(allow_swagger))
+        .layer(own_host)
+        .route("/openapi.json", get(async || api))
 }
 
 /// What Swagger UI needs: its own scripts, and styles that it writes itself. Its pages come without

@@ -51,7 +51,10 @@ async fn swagger_ui_gets_a_token_for_a_password() {
     let server = start(first_party::app, &[]).await;
     let browser = Chromium::start().await;
 
-    authorize(&browser, &server.public_url.join("/docs"), "password").await;
+    // Who types `localhost` is sent to where Swagger UI may call the API.
+    let localhost = format!("http://localhost:{}/docs", server.addr.port());
+    authorize(&browser, &localhost, "password").await;
+    assert_eq!(browser.url().await, server.public_url.join("/docs/"));
     what_some_scope_opens(&browser).await;
 
     browser.close().await;

@@ -186,6 +186,13 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Strin
     }
 }
 
+impl Fault {
+    /// Whether it sends as much as it can, so that several at once keep a machine busy.
+    pub fn floods(&self) -> bool {
+        matches!(self.1, Then::Repeat(_))
+    }
+}
+
 /// Every fault, and the status that it must lead to: 504 for what takes too long, else 502.
 pub fn faults() -> Vec<(&'static str, Vec<Fault>, u16)> {
     use Then::{Close, Drip, Repeat, Reset, Silence};
@@ -198,7 +205,11 @@ pub fn faults() -> Vec<(&'static str, Vec<Fault>, u16)> {
     let until_closed = format!("{HEAD}\r\n{body}");
     let eight_kib = "x".repeat(0x2000);
     let one = |say: &str, then| vec![Fault(say.as_bytes().to_vec(), then)];
-    let endless = |say: &str, again: &str| one(say, Repeat(again.as_bytes().to_vec()));
+    // Much at a time, so that a busy machine is not what makes it slow.
+    let endless = |say: &str, again: &str| {
+        let again = again.repeat(1 + 0x4000 / again.len());
+        one(say, Repeat(again.into_bytes()))
+    };
     vec![
         ("closed before the request", Vec::new(), 502),
         ("closed", one("", Close), 502),

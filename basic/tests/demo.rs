@@ -1,0 +1,311 @@
+//! The demo provider, attacked as a real one would be: what it lets pass, nobody learns to do right.
+
+use common::{
+    server::Server,
+    testing::{Answer, Browser, param_of, start, url},
+};
+use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+
+const CLIENT_ID: &str = "the-application";
+const CLIENT_SECRET: &str = "the-password-of-it";
+const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
+
+/// A server with the demo provider, where it is, and somebody who attacks it.
+struct Demo {
+    _server: Server,
+    origin: Url,
+    redirect_uri: String,
+    browser: Browser,
+}
+
+type Form<'a> = Vec<(&'a str, &'a str)>;
+
+/// The fields, with one changed, or taken away with `None`.
+fn with<'a>(mut form: Form<'a>, name: &'a str, value: Option<&'a str>) -> Form<'a> {
+    form.retain(|(known, _)| *known != name);
+    form.extend(value.map(|value| (name, value)));
+    form
+}
+
+fn challenge() -> String {
+    let verifier = PkceCodeVerifier::new(VERIFIER.to_owned());
+    PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str().to_owned()
+}
+
+impl Demo {
+    async fn start() -> Self {
+        let vars =
+            [("PROVIDER", "demo"), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)];
+        let server = start(basic::app, &vars).await;
+        let mut browser = Browser::new();
+        let login = browser.get(url(&server, "/login")).await;
+        let origin = Url::parse(login.location()).expect("a URL");
+        Self { redirect_uri: server.public_url.join("/auth"), _server: server, origin, browser }
+    }
+
+    /// A request that the demo provider takes, when `challenge` is [`challenge`].
+    fn request<'a>(&'a self, challenge: &'a str) -> Form<'a> {
+        vec![
+            ("response_type", "code"),
+            ("client_id", CLIENT_ID),
+            ("redirect_uri", &self.redirect_uri),
+            ("scope", "identify"),
+            ("state", "the-state"),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+        ]
+    }
+
+    async fn ask(&self, form: &[(&str, &str)]) -> Answer {
+        let url = self.origin.join("/oauth2/authorize").expect("a URL");
+        let request = self.browser.request(Method::GET, url).query(form);
+        self.browser.clone().send(request).await
+    }
+
+    async fn allow(&self, form: &[(&str, &str)]) -> Answer {
+        let url = self.origin.join("/oauth2/authorize").expect("a URL");
+        let decision = [("username", "ada"), ("decision", "allow")];
+        self.browser.clone().post(url, &[form, &decision].concat()).await
+    }
+
+    async fn code(&self) -> String {
+        let allowed = self.allow(&self.request(&challenge())).await;
+        param_of(allowed.location(), "code")
+    }
+
+    fn exchange<'a>(&'a self, code: &'a str) -> Form<'a> {
+        vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", VERIFIER),
+        ]
+    }
+
+    /// `POST` with these `Authorization` headers.
+    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[&str]) -> Answer {
+        let url = self.origin.join(path).expect("a URL");
+        let mut request = self.browser.request(Method::POST, url).form(form);
+        for header in headers {
+            request = request.header("authorization", *header);
+        }
+        self.browser.clone().send(request).await
+    }
+
+    /// The client asks for a token.
+    async fn token(&self, form: &[(&str, &str)]) -> Answer {
+        let client = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
+        self.post("/api/oauth2/token", &[form, &client].concat(), &[]).await
+    }
+
+    async fn user(&self, token: &Value) -> u16 {
+        let url = self.origin.join("/api/users/@me").expect("a URL");
+        let request = self.browser.request(Method::GET, url);
+        let request = request.bearer_auth(token["access_token"].as_str().expect("a token"));
+        self.browser.clone().send(request).await.status
+    }
+}
+
+fn assert_refused(answer: &Answer, status: u16, error: &str, case: &str) {
+    assert_eq!((answer.status, &answer.json()["error"]), (status, &json!(error)), "{case}");
+    assert!(answer.json()["access_token"].is_null(), "{case}");
+    assert_eq!(answer.header("cache-control"), "no-store", "{case}");
+}
+
+#[tokio::test]
+async fn a_stolen_code_ends_what_the_first_use_of_it_gave() {
+    let demo = Demo::start().await;
+    let code = demo.code().await;
+    let first = demo.token(&demo.exchange(&code)).await;
+    assert_eq!((first.status, demo.user(&first.json()).await), (200, 200));
+    assert_refused(&demo.token(&demo.exchange(&code)).await, 400, "invalid_grant", "again");
+    assert_eq!(demo.user(&first.json()).await, 401);
+    let refresh = first.json()["refresh_token"].as_str().expect("a token").to_owned();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*refresh)];
+    assert_refused(&demo.token(&refresh).await, 400, "invalid_grant", "its refresh token");
+}
+
+#[tokio::test]
+async fn a_code_is_worth_nothing_without_its_verifier_and_its_redirect_uri() {
+    let demo = Demo::start().await;
+    let (challenge, long) = (challenge(), "v".repeat(129));
+    for (name, value) in [
+        ("code_verifier", None),
+        ("code_verifier", Some("")),
+        ("code_verifier", Some(&*challenge)),
+        ("code_verifier", Some(&VERIFIER[1..])),
+        ("code_verifier", Some(&*long)),
+        ("redirect_uri", None),
+        ("redirect_uri", Some("http://127.0.0.1:9/auth")),
+        ("code", Some("another-code")),
+    ] {
+        let code = demo.code().await;
+        let form = with(demo.exchange(&code), name, value);
+        let case = format!("{name} {value:?}");
+        assert_refused(&demo.token(&form).await, 400, "invalid_grant", &case);
+        if name != "code" {
+            let again = demo.token(&demo.exchange(&code)).await;
+            assert_refused(&again, 400, "invalid_grant", &format!("{case}: tried is spent"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_a_code_without_pkce() {
+    let demo = Demo::start().await;
+    let challenge = challenge();
+    let verifier = &VERIFIER[..43];
+    for (name, value) in [
+        ("code_challenge", None),
+        ("code_challenge", Some("")),
+        ("code_challenge", Some("short")),
+        ("code_challenge_method", None),
+        ("code_challenge_method", Some("plain")),
+        ("code_challenge_method", Some("s256")),
+    ] {
+        let mut form = with(demo.request(&challenge), name, value);
+        if value == Some("plain") {
+            form = with(form, "code_challenge", Some(verifier));
+        }
+        for answer in [demo.ask(&form).await, demo.allow(&form).await] {
+            let case = format!("{name} {value:?}");
+            assert_eq!(param_of(answer.location(), "error"), "invalid_request", "{case}");
+            assert_eq!(param_of(answer.location(), "state"), "the-state", "{case}");
+            assert_eq!(param_of(answer.location(), "code"), "", "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_where_no_client_is_registered() {
+    let demo = Demo::start().await;
+    let (challenge, own) = (challenge(), demo.redirect_uri.clone());
+    let near = [
+        format!("{own}/"),
+        format!("{own}?"),
+        format!("{own}#"),
+        format!("{own}/../auth"),
+        own.replace("/auth", "/AUTH"),
+        own.replace("http://", "http://evil.example@"),
+        own.replace("http://", "HTTP://"),
+        own.replace("127.0.0.1", "localhost"),
+        own.replace("/auth", ".evil.example/auth"),
+        "https://evil.example".to_owned(),
+        "javascript:alert(1)".to_owned(),
+    ];
+    let near = near.iter().map(|uri| ("redirect_uri", Some(&**uri)));
+    let others = [("redirect_uri", None), ("client_id", None), ("client_id", Some("another"))];
+    for (name, value) in near.chain(others) {
+        let form = with(demo.request(&challenge), name, value);
+        for answer in [demo.ask(&form).await, demo.allow(&form).await] {
+            let case = format!("{name} {value:?}");
+            assert_eq!((answer.status, answer.header("location")), (400, ""), "{case}");
+            assert!(!answer.body.contains("evil"), "{case}: {}", answer.body);
+        }
+    }
+}
+
+// checks 109, 139: the endpoints of the demo provider are for its client alone.
+#[tokio::test]
+async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
+    let demo = Demo::start().await;
+    let basic = |id: &str, secret: &str| {
+        let request = demo.browser.request(Method::GET, &demo.redirect_uri);
+        let request = request.basic_auth(id, Some(secret)).build().expect("a request");
+        request.headers()["authorization"].to_str().expect("text").to_owned()
+    };
+    let good = basic(CLIENT_ID, CLIENT_SECRET);
+    let wrong = basic(CLIENT_ID, "another-password");
+    let unknown = basic("another", CLIENT_SECRET);
+    let empty = basic("", "");
+    let secret_in_body = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
+    for path in ["/api/oauth2/token", "/api/oauth2/token/revoke"] {
+        for (headers, body, status) in [
+            (&[][..], &[][..], 401),
+            (&[&*wrong], &[], 401),
+            (&[&*unknown], &[], 401),
+            (&[&*empty], &[], 401),
+            (&["Bearer x"], &[], 401),
+            (&["Basic"], &[], 401),
+            (&["Basic %%%"], &[], 401),
+            (&[], &secret_in_body[..1], 401),
+            (&[], &secret_in_body[1..], 401),
+            (&[], &[("client_id", CLIENT_ID), ("client_secret", "another-password")], 401),
+            (&[&*good], &secret_in_body, 400),
+            (&[&*good], &[("client_id", "another")], 400),
+            (&[&*good, &*wrong], &[], 400),
+            (&[&*wrong, &*good], &[], 400),
+            (&[&*good, &*good], &[], 400),
+        ] {
+            let form = [&[("token", "x"), ("grant_type", "refresh_token")], body].concat();
+            let answer = demo.post(path, &form, headers).await;
+            let (error, challenge) = match status {
+                401 => ("invalid_client", "Basic realm=\"client\""),
+                _ => ("invalid_request", ""),
+            };
+            let case = format!("{path} {headers:?} {body:?}");
+            assert_refused(&answer, status, error, &case);
+            assert_eq!(answer.header("www-authenticate"), challenge, "{case}");
+            if status == 401 {
+                let description = "unknown client or wrong secret";
+                assert_eq!(answer.json()["error_description"], description, "{case}");
+            }
+        }
+    }
+    let revoked = demo.post("/api/oauth2/token/revoke", &[("token", "unknown")], &[&good]).await;
+    assert_eq!(revoked.status, 200, "a token that nobody knows has ended already");
+    let none = demo.post("/api/oauth2/token/revoke", &[], &[&good]).await;
+    assert_refused(&none, 400, "invalid_request", "no token to revoke");
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_ends_everything_when_both_have_used_it() {
+    let demo = Demo::start().await;
+    let code = demo.code().await;
+    let first = demo.token(&demo.exchange(&code)).await.json();
+    let stolen = first["refresh_token"].as_str().expect("a token");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", stolen)];
+    let second = demo.token(&refresh).await.json();
+    assert_eq!(demo.user(&second).await, 200);
+    assert_refused(&demo.token(&refresh).await, 400, "invalid_grant", "the second use");
+    assert_eq!([demo.user(&first).await, demo.user(&second).await], [401, 401]);
+    let next = second["refresh_token"].as_str().expect("a token");
+    let next = [("grant_type", "refresh_token"), ("refresh_token", next)];
+    assert_refused(&demo.token(&next).await, 400, "invalid_grant", "the thief's next");
+}
+
+#[tokio::test]
+async fn nobody_gets_more_than_the_person_allowed() {
+    let demo = Demo::start().await;
+    let challenge = challenge();
+    for scope in ["admin", "identify admin", "identify  email", "IDENTIFY"] {
+        let form = with(demo.request(&challenge), "scope", Some(scope));
+        let answer = demo.allow(&form).await;
+        assert_eq!(param_of(answer.location(), "error"), "invalid_scope", "{scope}");
+    }
+    for scope in ["email", "identify email"] {
+        let code = demo.code().await;
+        let token = demo.token(&demo.exchange(&code)).await.json();
+        let refresh = token["refresh_token"].as_str().expect("a token");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("scope", scope)];
+        assert_refused(&demo.token(&form).await, 400, "invalid_scope", scope);
+    }
+}
+
+#[tokio::test]
+async fn what_the_request_carries_is_text_on_the_page() {
+    let demo = Demo::start().await;
+    let challenge = challenge();
+    let markup = "\"><script>alert(1)</script><b a='";
+    let form = with(demo.request(&challenge), "state", Some(markup));
+    let page = demo.ask(&form).await;
+    assert!(!page.body.contains("<script") && !page.body.contains("<b "), "{}", page.body);
+    assert!(page.hidden_fields().contains(&("state".to_owned(), markup.to_owned())));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
+    assert_eq!(page.header("x-frame-options"), "DENY", "nobody lures a click on Allow");
+    let back = demo.allow(&form).await;
+    assert_eq!(param_of(back.location(), "state"), markup);
+}

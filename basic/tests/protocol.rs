@@ -1,0 +1,137 @@
+//! Requests that are none, and requests that ask for more than their path.
+
+use std::{
+    convert::Infallible,
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+};
+
+use axum::{Router, routing::get};
+use common::{
+    config::{FromSettings, Setting, Settings},
+    server::Server,
+    testing::{Browser, start, url},
+};
+use tokio::task::spawn_blocking;
+
+/// Sends these bytes; returns what comes until the server closes.
+async fn send(server: &Server, bytes: impl Into<Vec<u8>>) -> String {
+    let (addr, bytes) = (server.addr, bytes.into());
+    let exchange = move || {
+        let mut stream = TcpStream::connect(addr).expect("a connection");
+        let mut answer = Vec::new();
+        // A server that has heard enough closes while this is still sending.
+        let _ = stream.write_all(&bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    spawn_blocking(exchange).await.expect("no panic")
+}
+
+// check 147
+#[tokio::test]
+async fn a_head_that_is_broken_or_too_large_is_refused_and_the_server_lives() {
+    let server = start(basic::app, &[]).await;
+    let long = "a".repeat(64 * 1024);
+    for (bytes, status) in [
+        ("GET\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n".to_owned(), 400),
+        ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
+        ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na".to_owned(), 400),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(200)), 431),
+    ] {
+        let answer = send(&server, bytes.clone()).await;
+        let start = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&start), "{:.60}: {answer:.60}", bytes);
+        assert_eq!(Browser::new().get(url(&server, "/login")).await.status, 303, "{bytes:.60}");
+    }
+}
+
+/// An app that has nothing to set.
+struct Nothing;
+
+impl FromSettings for Nothing {
+    const SETTINGS: &'static [&'static [Setting]] = &[];
+
+    async fn from_settings(_: &mut Settings) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+// checks 147, 149
+#[tokio::test]
+async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_server_lives() {
+    let panics = async || -> Result<(), Infallible> { panic!("with the words of the insides") };
+    let app =
+        |Nothing| Router::new().route("/panics", get(panics)).route("/", get(async || "well"));
+    let server = start(app, &[]).await;
+    let mut browser = Browser::new();
+    for _ in 0..3 {
+        let json = browser.get(url(&server, "/panics")).await;
+        assert_eq!(json.status, 500);
+        assert_eq!(json.json()["detail"], "an unexpected error; it is in the log");
+        assert_eq!(json.header("x-content-type-options"), "nosniff");
+        let page = browser.visit(url(&server, "/panics")).await;
+        assert_eq!((page.status, page.header("content-type")), (500, "text/html; charset=utf-8"));
+        assert!(!page.body.contains("insides") && !json.body.contains("insides"));
+        assert_eq!(browser.get(url(&server, "/")).await.body, "well");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_a_whole_url_does_not_choose_where_a_login_goes() {
+    let server = start(basic::app, &[]).await;
+    let (own, port) = (server.public_url.to_string(), server.addr.port());
+    for (target, host) in [
+        ("http://evil.example/login", format!("localhost:{port}")),
+        ("http://evil.example/login?next=//evil.example", format!("localhost:{port}")),
+        ("https://evil.example:1/login", "127.0.0.2".to_owned()),
+    ] {
+        let answer = send(&server, format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+        let location = location.unwrap_or_else(|| panic!("{target}: {answer}"));
+        let path = &target[target.find("/login").expect("a path")..];
+        assert_eq!(location, format!("{own}{path}"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_request_hidden_in_the_first_is_not_answered() {
+    let server = start(basic::app, &[]).await;
+    let hidden = "GET /login HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = hidden.len();
+    for head in [
+        // Who believes the length and who believes the chunks see different requests.
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, x\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +{length}\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}, {length}\r\n\r\n"),
+    ] {
+        let answer = send(&server, format!("{head}{hidden}")).await;
+        assert!(!answer.contains("login_"), "{head}: {answer}");
+    }
+}
+
+// check 44
+#[tokio::test]
+async fn a_request_that_waits_for_others_too_long_is_their_failure_and_not_the_clients() {
+    // A handler that takes longer than any request may; the two steps of a login can, together.
+    let app = |Nothing| Router::new().route("/", get(async || std::future::pending::<()>().await));
+    let server = start(app, &[]).await;
+    let answer = Browser::new().get(url(&server, "/")).await;
+    assert_eq!(answer.status, 504, "{}", answer.body);
+    assert_eq!(answer.json()["detail"], "this takes too long; please try again");
+}
