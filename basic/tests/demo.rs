@@ -59,9 +59,9 @@ impl Demo {
     }
 
     async fn ask(&self, form: &[(&str, &str)]) -> Answer {
-        let url = self.origin.join("/oauth2/authorize").expect("a URL");
-        let request = self.browser.request(Method::GET, url).query(form);
-        self.browser.clone().send(request).await
+        let mut url = self.origin.join("/oauth2/authorize").expect("a URL");
+        url.query_pairs_mut().extend_pairs(form);
+        self.browser.clone().get(url).await
     }
 
     async fn allow(&self, form: &[(&str, &str)]) -> Answer {

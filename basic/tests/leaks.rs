@@ -78,7 +78,7 @@ async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
     let told = "described-in-words";
     let described =
         json!({ "error": "invalid_grant", "error_description": told, "error_uri": told });
-    let away = format!("{}/trap?code=the-other-code", provider.origin);
+    let away = format!("{}/the-trap?code=the-other-code", provider.origin);
     for reply in [
         Reply::json(400, &described),
         Reply::error(400, told),
@@ -110,7 +110,7 @@ async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
         "the-large-answer",
         "the-stray-code",
         "the-stray-state",
-        "/trap",
+        "/the-trap",
         "forged",
     ] {
         person.secrets.add(secret);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::testing::{
     Browser, callback_at,
-    crowd::{ask, count, drip, idle},
+    crowd::{ask, count, drip, idle, until_refused},
     program::Program,
     provider::{Provider, token},
 };
@@ -108,44 +108,20 @@ async fn sigterm_loses_no_request_that_was_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hammer() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (mut total, mut lost, mut early) = (0, 0, 0);
-    for _ in 0..count("HAMMER", 10) {
+async fn sigterm_under_load_answers_whoever_is_connected() {
+    for round in 0..count("RESTARTS", 1) {
         let program = Program::start(BASIC, &[QUIET]);
-        let addr = program.addr();
         let mut clients = JoinSet::new();
         for _ in 0..32 {
-            clients.spawn(async move {
-                let (mut answered, mut lost, mut early) = (0, 0, 0);
-                loop {
-                    let Ok(mut stream) = tokio::net::TcpStream::connect(addr).await else {
-                        return (answered, lost, early);
-                    };
-                    if stream
-                        .write_all(
-                            b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                        )
-                        .await
-                        .is_err()
-                    {
-                        early += 1;
-                        continue;
-                    }
-                    let mut answer = Vec::new();
-                    let _ = stream.read_to_end(&mut answer).await;
-                    if answer.is_empty() { lost += 1 } else { answered += 1 }
-                }
-            });
+            clients.spawn(until_refused(program.addr(), "/login", 303));
         }
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        ask(program.addr(), "/login", 303, 500).await;
         program.terminate();
-        for (a, l, e) in clients.join_all().await {
-            total += a;
-            lost += l;
-            early += e;
-        }
+        let served = clients.join_all().await.into_iter();
+        let (answered, lost) = served.fold((0, 0), |(a, l), more| (a + more.0, l + more.1));
+        println!("round {round}: {answered} answered, {lost} lost");
+        // Between the last look into the queue and the end of the port is a moment.
+        assert!(lost <= 2, "{lost} lost of {answered}");
         assert_eq!(program.wait().0, 0);
     }
-    println!("{total} answered, {lost} lost, {early} early");
 }

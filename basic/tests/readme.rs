@@ -92,9 +92,9 @@ fn a_wrong_answer_is_reported() {
         shown("echo one two", "one …"),
         shown("printf '1\\n2\\n3\\n'", "1\n…\n3"),
         shown("exit_with() { return 1; }; echo no; exit_with", "no"),
-        START.to_owned() + &shown(endpoint3, hello),
+        START.to_owned() + &*shown(endpoint3, hello),
         START.to_owned() + "```text\n… INFO listening on http://127.0.0.1:5000\n```",
-        "<!-- not run: there is no such command -->\n".to_owned() + &shown("no-such-command", "1"),
+        "<!-- not run: there is no such command -->\n".to_owned() + &*shown("no-such-command", "1"),
     ] {
         let right = right.replace("```\n\n```text\n… INFO", "```\n\nIt logs:\n\n```text\n… INFO");
         assert_problems(&run(&right), &[]);
@@ -106,7 +106,7 @@ fn a_wrong_answer_is_reported() {
         (shown("echo '\"a\",\"b\"'", r#""…""#), "README.md:6: "),
         (shown("printf '1\\n2\\n3\\n'", "1\n…\n4"), "README.md:8: "),
         (shown("printf '1\\n2\\n'", "1"), "README.md:7: "),
-        (START.to_owned() + &shown(endpoint3, &hello.replace("Hello", "Hallo")), "README.md:10: "),
+        (START.to_owned() + &*shown(endpoint3, &hello.replace("Hello", "Hallo")), "README.md:10: "),
         (
             START.to_owned() + "```sh\ncurl -f http://127.0.0.1:5000/none\n```",
             "README.md:6: it fails",

@@ -30,7 +30,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
@@ -49,7 +49,9 @@ use crate::{
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one request may take; more than the HTTP client to the provider may.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long requests under way may go on after the signal to stop.
+/// How long requests may still arrive on open connections after the signal to stop.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
+/// How long requests under way may go on after that.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How many files, which connections are, the server asks for. The usual 1024 is few for who is
 /// visited by idle clients, and each costs some kilobytes until [`HEADER_TIMEOUT`].
@@ -232,19 +234,20 @@ async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
     let connections = GracefulShutdown::new();
+    let begin = |stream: TcpStream| {
+        // Answers are small and whole: waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(app.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(connections.watch(connection));
+    };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopped.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                // Answers are small and whole: waiting for more to send only delays them.
-                let _ = stream.set_nodelay(true);
-                let service = TowerToHyperService::new(app.clone());
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connections.watch(connection));
-            }
+            Ok((stream, _)) => begin(stream),
             Err(error) if is_of_the_client(&error) => {}
             // Most likely there are no file descriptors left, until a connection ends.
             Err(error) => {
@@ -253,10 +256,25 @@ async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<
             }
         }
     }
-    drop(listener);
+    connected_already(listener).for_each(begin);
+    // hyper closes what nothing was read from; a request may be on its way there.
+    sleep(LAST_REQUESTS).await;
     if timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way after {SHUTDOWN_TIMEOUT:?}");
     }
+}
+
+/// Those whom the system has let in for us, after which the port is closed: they would be cut off
+/// with a request under way.
+fn connected_already(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+    let listener = listener.into_std().ok();
+    let next = move || {
+        let (stream, _) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
+    };
+    // More wait in no queue; who goes on connecting does not keep the port open.
+    iter::from_fn(next).take(1024)
 }
 
 fn is_of_the_client(error: &io::Error) -> bool {

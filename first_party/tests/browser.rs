@@ -17,7 +17,7 @@ async fn authorize(browser: &Chromium, docs: &str, flow: &str) {
     let is_checked =
         format!("return document.getElementById('some.scope-{flow}-checkbox-oauth2').checked");
     let checked = browser.driver.execute(is_checked, vec![]).await.unwrap();
-    if checked.json() == &false {
+    if *checked.json() == false {
         browser.click(By::Css(scope)).await;
     }
     let section = format!("//div[@class='auth-container'][contains(., '{flow}')]");

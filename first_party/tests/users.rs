@@ -514,7 +514,7 @@ async fn what_is_in_the_file_survives_a_kill_in_the_middle_of_logins() {
     assert_eq!(alice.json()["error_description"], "Incorrect username or password");
 
     // And nothing of the secrets is in the log.
-    let log = log + &server.stop();
+    let log = log + server.stop().as_str();
     let first = answer.json()["access_token"].as_str().expect("a token").to_owned();
     for private in ["secret123", "password456", "$argon2", secret, &first, &token] {
         assert!(!log.contains(private), "{private}: {log}");

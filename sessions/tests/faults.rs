@@ -77,7 +77,7 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
     let (mut cases, mut one_by_one) = (JoinSet::new(), Vec::new());
     for (case, faults, status) in faults() {
         let floods = status == 502 && faults.iter().any(Fault::floods);
-        let hears = !faults.is_empty();
+        let expects_requests = !faults.is_empty();
         let faulty = Faulty::start(faults).await;
         let [token_url, userinfo_url, revocation_url] =
             ["/token", "/user", "/revoke"].map(|path| format!("{}{path}", faulty.origin));
@@ -105,7 +105,7 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
                 );
             };
             let others = async {
-                faulty.heard_reach(if hears { 6 } else { 0 }).await;
+                faulty.heard_reach(if expects_requests { 6 } else { 0 }).await;
                 for server in [&forgets, &fails_at_all] {
                     let privileged = other.get(url(server, "/privileged")).await;
                     assert_eq!(privileged.status, 200, "{case}");
@@ -122,7 +122,7 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
                 count("POST /revoke"),
                 count("GET /user"),
             ];
-            let once = if hears { [1, 1, 2, 2] } else { [0; 4] };
+            let once = if expects_requests { [1, 1, 2, 2] } else { [0; 4] };
             assert_eq!(counts, once, "{case}: nothing is sent again");
         };
         if floods {

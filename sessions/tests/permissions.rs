@@ -540,6 +540,27 @@ async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
 }
 
 #[tokio::test]
+async fn a_database_that_was_gone_is_used_again_without_a_restart() {
+    let (server, database) = on_file("gone").await;
+    let mut ada = log_in(&server, "ada").await;
+    for _ in 0..2 {
+        assert_eq!(status(&mut ada, &server, "/admin").await, 200);
+        sqlx::query("ALTER TABLE sessions RENAME TO gone").execute(&database).await.unwrap();
+        assert_eq!(status(&mut ada, &server, "/admin").await, 503);
+        sqlx::query("ALTER TABLE gone RENAME TO sessions").execute(&database).await.unwrap();
+        assert_eq!(status(&mut ada, &server, "/admin").await, 200);
+
+        // Another program writes, and does not come to an end.
+        let mut lock = database.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("DELETE FROM sessions WHERE 0").execute(&mut *lock).await.unwrap();
+        assert_eq!(Browser::new().log_in(&server, "bob").await.status, 503);
+        assert_eq!(status(&mut ada, &server, "/admin").await, 200, "who only reads is served");
+        lock.rollback().await.unwrap();
+        log_in(&server, "bob").await;
+    }
+}
+
+#[tokio::test]
 async fn browsers_that_hang_up_do_not_take_the_database_with_them() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;

@@ -616,6 +616,28 @@ async fn a_secret_can_be_changed_without_logging_anybody_out() {
 }
 
 #[tokio::test]
+async fn a_login_under_way_survives_the_change_of_the_secret() {
+    let (provider, _) = scripted().await;
+    let start_with = async |secrets: &str| {
+        // One server to the browser, before and after the change.
+        let vars = [("SESSION_SECRET", secrets), ("PUBLIC_URL", "http://127.0.0.1:5000")];
+        start(sessions::app, &provider.settings_and(&vars)).await
+    };
+    let old = start_with(SECRET).await;
+    let mut browser = Browser::new();
+    let login = browser.get(url(&old, "/login")).await;
+    let before = browser.clone();
+
+    let both = start_with(&format!("{OTHER_SECRET},{SECRET}")).await;
+    assert_eq!(browser.come_back(&both, &login, "code=ada").await.status, 303);
+    let new = start_with(OTHER_SECRET).await;
+    assert_eq!(browser.get(url(&new, "/privileged")).await.status, 200, "signed with the first");
+
+    let refused = before.clone().come_back(&new, &login, "code=ada").await;
+    assert_eq!(refused.status, 400, "when the old one is gone, so are its logins");
+}
+
+#[tokio::test]
 async fn any_replica_with_the_secret_serves_the_session() {
     let (provider, first) = scripted().await;
     let settings = provider.settings_and(&[("SESSION_SECRET", SECRET)]);

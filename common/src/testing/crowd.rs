@@ -51,6 +51,21 @@ pub async fn ask(addr: SocketAddr, path: &str, status: u16, count: usize) {
     clients.join_all().await;
 }
 
+/// `GET` of a path, each over a connection of its own, until the server takes no more; returns how
+/// many were answered with this status, and how many not though they were connected.
+pub async fn until_refused(addr: SocketAddr, path: &'static str, status: u16) -> (usize, usize) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    let start = format!("HTTP/1.1 {status} ");
+    let (mut answered, mut lost) = (0, 0);
+    while let Ok(mut stream) = TcpStream::connect(addr).await {
+        let mut answer = Vec::new();
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.read_to_end(&mut answer).await;
+        *if answer.starts_with(start.as_bytes()) { &mut answered } else { &mut lost } += 1;
+    }
+    (answered, lost)
+}
+
 /// So many connections on which nothing is said.
 ///
 /// # Panics
