@@ -1,5 +1,6 @@
 //! The authorization code flow (RFC 6749, section 4.1) with PKCE (RFC 7636), once for everybody:
-//! [`OAuth::begin`] -> [`OAuth::finish`] -> [`OAuth::user`], [`OAuth::refresh`], [`OAuth::revoke`].
+//! [`OAuth::begin`] -> [`OAuth::finish`] -> [`OAuth::identity`]; later [`OAuth::user`],
+//! [`OAuth::refresh`], [`OAuth::revoke`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -163,6 +164,7 @@ impl OAuth {
         // Nothing of the answer is believed before the state is: anybody can send a browser here.
         let state = answer.get("state").ok_or(Error::StateMismatch)?;
         let pending = self.take(cookies, state).ok_or(Error::StateMismatch)?;
+        // With several providers, each has its redirect URI: an answer must come back to its own.
         if *pending.state.secret() != state || pending.redirect_uri != self.0.redirect_uri {
             return Err(Error::StateMismatch);
         }
@@ -170,6 +172,7 @@ impl OAuth {
         let provider = &self.0.provider;
         let right_issuer = match (answer.get("iss"), &provider.issuer) {
             (Some(iss), Some(issuer)) => iss == issuer,
+            // Nothing to compare it with, and only one provider to come from.
             (Some(_), None) => true,
             (None, _) => !provider.always_sends_iss,
         };
@@ -329,7 +332,8 @@ impl OAuth {
         &self.0.public_url
     }
 
-    /// The login of this state, which is spent by this: a second answer finds none.
+    /// The login of this state, which is spent by this, whatever comes next. A copy of its cookie
+    /// could come again: that fails at the provider, where a code works once.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<Pending> {
         let name = cookie_name(state);
         let pending = self.0.cookies.decrypt(cookies, &name);
@@ -364,21 +368,26 @@ impl OAuth {
         };
         match &code {
             InvalidGrant => Error::GrantRefused,
-            // GitHub's own names for the two.
-            Extension(name) if name == "bad_verification_code" => Error::GrantRefused,
-            Extension(name) if name != "incorrect_client_credentials" => {
-                Error::Provider("an unknown error code from its token endpoint".into())
-            }
-            InvalidClient | UnauthorizedClient | Extension(_) => Error::Provider(format!(
-                "it does not accept this client; check CLIENT_ID, CLIENT_SECRET and CLIENT_AUTH_METHOD \
-                 (now {})",
-                match self.0.provider.auth_type {
-                    AuthType::BasicAuth => "client_secret_basic",
-                    _ => "client_secret_post",
-                }
-            )),
+            InvalidClient | UnauthorizedClient => self.client_refused(),
+            // GitHub has names of its own.
+            Extension(name) => match name.as_str() {
+                "bad_verification_code" | "bad_refresh_token" => Error::GrantRefused,
+                "incorrect_client_credentials" => self.client_refused(),
+                _ => Error::Provider("an unknown error code from its token endpoint".into()),
+            },
             other => Error::Provider(format!("{} from its token endpoint", other.as_ref())),
         }
+    }
+
+    fn client_refused(&self) -> Error {
+        let method = match self.0.provider.auth_type {
+            AuthType::BasicAuth => "client_secret_basic",
+            _ => "client_secret_post",
+        };
+        Error::Provider(format!(
+            "it does not accept this client; check CLIENT_ID, CLIENT_SECRET and CLIENT_AUTH_METHOD \
+             (now {method})"
+        ))
     }
 }
 
