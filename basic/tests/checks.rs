@@ -10,6 +10,7 @@ use std::{
 type Covered = BTreeMap<usize, BTreeSet<String>>;
 
 const CHECKS: &str = include_str!("../../.github/CHECKS.md");
+const SECURITY: &str = include_str!("../../.github/SECURITY.md");
 
 /// The numbers in the first column of the tables in a text.
 fn rows(text: &str) -> Vec<usize> {
@@ -33,29 +34,36 @@ fn named(line: &str) -> Vec<usize> {
     list.split(", ").map(|number| number.trim().parse().unwrap_or(0)).collect()
 }
 
-/// Looks through a folder of the workspace and those below.
-fn look_through(folder: &Path, root: &Path, covered: &mut Covered) {
+/// The sources of the workspace, by their path in it.
+fn sources() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut sources = BTreeMap::new();
+    for package in ["basic", "sessions", "first_party", "common"] {
+        for folder in ["tests", "src", "examples"] {
+            read(&root.join(package).join(folder), root, &mut sources);
+        }
+    }
+    sources
+}
+
+fn read(folder: &Path, root: &Path, sources: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            look_through(&path, root, covered);
+            read(&path, root, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path.strip_prefix(root).expect("below the root").to_string_lossy();
-            let name = name.replace('\\', "/");
             let source = fs::read_to_string(&path).expect("a file in UTF-8");
-            for number in source.lines().flat_map(named) {
-                covered.entry(number).or_default().insert(name.clone());
-            }
+            sources.insert(name.replace('\\', "/"), source);
         }
     }
 }
 
 fn covered() -> Covered {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let mut covered = Covered::new();
-    for package in ["basic", "sessions", "first_party", "common"] {
-        for folder in ["tests", "src", "examples"] {
-            look_through(&root.join(package).join(folder), root, &mut covered);
+    for (name, source) in sources() {
+        for number in source.lines().flat_map(named) {
+            covered.entry(number).or_default().insert(name.clone());
         }
     }
     covered
@@ -113,4 +121,22 @@ fn a_comment_is_read_as_it_is_meant() {
     assert_eq!(named("// check that"), [0]);
     assert_eq!(named("// checked"), [0; 0]);
     assert_eq!(named("let x = 1; // check 17"), [0; 0], "a comment stands before its test");
+}
+
+#[test]
+fn each_proof_and_each_file_that_the_threat_model_names_exists() {
+    let sources: String = sources().into_values().collect();
+    let tables = SECURITY.lines().filter(|line| line.starts_with("| "));
+    let names = tables.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let names: Vec<_> = names.filter(|name| name.matches('_').count() >= 3).collect();
+    assert!(names.len() > 80, "{}", names.len());
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "no test is called {name}");
+    }
+    let github = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github");
+    for link in SECURITY.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        if !link.starts_with("https:") && !link.starts_with('#') {
+            assert!(github.join(link).exists(), "{link}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use common::testing::{
     Browser,
     program::Program,
-    rubbish::{answer_to, config, request, status, text},
+    rubbish::{answer_to, over_sockets, request, status, text},
 };
 use proptest::prelude::*;
 use reqwest::Url;
@@ -16,7 +16,7 @@ const PATHS: &[&str] = &["/", "/login", "/auth", "/style.css", "/nowhere"];
 fn whatever_is_sent_is_answered_and_nothing_breaks() {
     let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
     let addr = program.addr();
-    proptest!(config(), |(request in request(PATHS))| {
+    proptest!(over_sockets(), |(request in request(PATHS))| {
         let head = answer_to(addr, &request);
         prop_assert!(status(&head) < 500, "{}", head);
     });
@@ -41,7 +41,7 @@ async fn the_demo_provider_answers_whatever_is_sent_too() {
     let login = Browser::new().get(program.join("/login")).await;
     let port = Url::parse(login.location()).expect("a URL").port().expect("a port");
     let addr = ([127, 0, 0, 1], port).into();
-    proptest!(config(), |(request in request(DEMO_PATHS))| {
+    proptest!(over_sockets(), |(request in request(DEMO_PATHS))| {
         let head = answer_to(addr, &request);
         prop_assert!(status(&head) < 500, "{}", head);
     });
@@ -81,10 +81,11 @@ async fn an_answer_without_the_state_of_this_browser_is_400_whatever_else_it_say
     browser.get(program.join("/login")).await;
     let ((_, name), value) = browser.cookies.pop_first().expect("the login's cookie");
     let addr = program.addr();
-    proptest!(config(), |(answer in text(IN_AN_ANSWER))| {
+    proptest!(over_sockets(), |(answer in text(IN_AN_ANSWER))| {
         let answer: String = answer.chars().filter(|c| c.is_ascii_graphic() && *c != '#').collect();
-        let head = format!("GET /auth?{answer} HTTP/1.1\r\nHost: localhost\r\nCookie: {name}={value}\r\n\r\n");
-        let head = answer_to(addr, head.as_bytes());
+        let cookie = format!("Host: 127.0.0.1\r\nCookie: {name}={value}");
+        let request = format!("GET /auth?{answer} HTTP/1.1\r\n{cookie}\r\n\r\n");
+        let head = answer_to(addr, request.as_bytes());
         prop_assert_eq!(status(&head), 400, "{}", head);
     });
 }

@@ -15,7 +15,7 @@ async fn server() -> Server {
 }
 
 /// The beginning of a form that will take its time.
-const FORM: &str = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\
+const FORM: &str = "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\
     Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=ada&password=";
 
 // check 102

@@ -9,7 +9,7 @@ use common::{
     config::PublicUrl,
     testing::{
         program::Program,
-        rubbish::{answer_to, changed, config, header_value, request, status, text},
+        rubbish::{answer_to, changed, config, header_value, over_sockets, request, status, text},
     },
 };
 use first_party::{
@@ -115,12 +115,12 @@ fn a_form_gets_a_token_for_what_it_says_or_a_400() {
     let (tokens, runtime) = tokens();
     proptest!(config(), |(form in text(IN_A_FORM))| {
         let Ok(params) = Params::parse(&form) else { return Ok(()) };
-        let (name, asked) = (params.get("username").map(str::to_owned), params.get("scope").map(str::to_owned));
-        let has_password = params.get("password").is_some();
+        let [name, password, asked] =
+            ["username", "password", "scope"].map(|name| params.get(name).map(str::to_owned));
         let answer = login::token(State(tokens.clone()), params, login::authenticate);
         match runtime.block_on(answer) {
             Ok((_, token)) => {
-                prop_assert!(has_password);
+                prop_assert!(password.is_some());
                 let claims = tokens.verify(&token.access_token).expect("our own token");
                 prop_assert_eq!(Some(claims.sub), name);
                 let asked = asked.unwrap_or_default();
@@ -155,7 +155,7 @@ const PATHS: &[&str] = &[
 fn whatever_is_sent_is_answered_and_nothing_breaks() {
     let program = Program::start(env!("CARGO_BIN_EXE_first_party"), &[]);
     let addr = program.addr();
-    proptest!(config(), |(request in request(PATHS))| {
+    proptest!(over_sockets(), |(request in request(PATHS))| {
         let head = answer_to(addr, &request);
         prop_assert!(status(&head) < 500, "{}", head);
     });
@@ -169,9 +169,11 @@ fn who_accepts_no_page_gets_none() {
     let program = Program::start(env!("CARGO_BIN_EXE_first_party"), &[]);
     let addr = program.addr();
     let accept = select(&["text/html", "application/xhtml+xml", "text/html;q=1.000"][..]);
-    proptest!(config(), |(range in header_value(IN_ACCEPT), accept in accept, quality in 0.0..2.0_f32)| {
+    let quality = 0.0..2.0_f32;
+    let inputs = (header_value(IN_ACCEPT), accept, quality);
+    proptest!(over_sockets(), |((range, accept, quality) in inputs)| {
         let ask = |accept: &[u8]| {
-            let start = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nAccept: ";
+            let start = b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: ";
             answer_to(addr, &[start, accept, b"\r\n\r\n"].concat())
         };
         // It is no media type, so that it says nothing.

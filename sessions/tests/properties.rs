@@ -4,7 +4,7 @@ use common::{
     config::PublicUrl,
     testing::{
         program::Program,
-        rubbish::{answer_to, config, header_value, request, status, text},
+        rubbish::{answer_to, config, header_value, over_sockets, request, status, text},
     },
 };
 use proptest::prelude::*;
@@ -92,7 +92,7 @@ const PATHS: &[&str] =
 fn whatever_is_sent_is_answered_and_nothing_breaks() {
     let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &[]);
     let addr = program.addr();
-    proptest!(config(), |(request in request(PATHS))| {
+    proptest!(over_sockets(), |(request in request(PATHS))| {
         let head = answer_to(addr, &request);
         prop_assert!(status(&head) < 500, "{}", head);
     });
@@ -123,9 +123,10 @@ const IN_COOKIES: &[&str] = &[
 fn cookies_that_the_server_did_not_write_open_nothing() {
     let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &[]);
     let addr = program.addr();
-    proptest!(config(), |(cookies in header_value(IN_COOKIES))| {
-        for (path, expected) in [("/privileged", 401), ("/users/me", 401), ("/auth?state=a&code=b", 400)] {
-            let start = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: ");
+    proptest!(over_sockets(), |(cookies in header_value(IN_COOKIES))| {
+        let paths = [("/privileged", 401), ("/users/me", 401), ("/auth?state=a&code=b", 400)];
+        for (path, expected) in paths {
+            let start = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ");
             let head = answer_to(addr, &[start.as_bytes(), &cookies, b"\r\n\r\n"].concat());
             prop_assert_eq!(status(&head), expected, "{}", head);
         }

@@ -13,6 +13,12 @@ pub fn config() -> Config {
     Config { failure_persistence: None, ..Config::default() }
 }
 
+/// The same where each case is an exchange over a socket: a hundredth, but not less than 256.
+pub fn over_sockets() -> Config {
+    let config = config();
+    Config { cases: (config.cases / 100).max(256), ..config }
+}
+
 /// Text put together from these pieces, which mean something where it goes, and from any others.
 pub fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -176,7 +182,7 @@ pub fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>>
         |(method, target, headers, form, body)| {
             let form =
                 if form { "Content-Type: application/x-www-form-urlencoded\r\n" } else { "" };
-            let length = format!("Host: localhost\r\n{form}Content-Length: {}\r\n\r\n", body.len());
+            let length = format!("Host: 127.0.0.1\r\n{form}Content-Length: {}\r\n\r\n", body.len());
             let start = [method.as_bytes(), b" ", &target, b" HTTP/1.1\r\n"].concat();
             [start, headers.concat(), length.into_bytes(), body].concat()
         },

@@ -1,0 +1,130 @@
+//! Attacks on the session and on the user behind it, by somebody who has read the source.
+
+#[path = "../examples/providers.rs"]
+#[expect(dead_code, reason = "a test has no use for `main`")]
+mod providers;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use common::{
+    server::Server,
+    testing::{
+        Browser,
+        fault::{Fault, Faulty, Then},
+        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply},
+        start, url,
+    },
+    unix_now,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sessions::session::LIFETIME;
+use tokio::task::JoinSet;
+
+/// What is readable in a signed cookie.
+fn readable(cookie: &str) -> Value {
+    // The signature, 44 characters, stands before the value.
+    let json = BASE64_URL_SAFE_NO_PAD.decode(&cookie[44..]).expect("base64url");
+    serde_json::from_slice(&json).expect("JSON")
+}
+
+/// A provider that says this of its user, a server that uses it, and the user in between.
+async fn logged_in_as(user: &str) -> (Provider, Server, Browser, u16) {
+    let provider = Provider::start().await;
+    provider.answer_next("/user", Reply::new(200, "application/json", user));
+    let server = start(sessions::app, &provider.settings()).await;
+    let mut browser = Browser::new();
+    let status = browser.log_in_with_code(&server).await.status;
+    (provider, server, browser, status)
+}
+
+#[tokio::test]
+async fn two_ids_that_are_one_in_floating_point_are_not_one_user() {
+    for id in ["18446744073709551616", "18446744073709551617", "-9223372036854775809", "1.0", "1e3"]
+    {
+        let (_, _, browser, status) = logged_in_as(&format!("{{\"id\":{id}}}")).await;
+        assert_eq!((status, browser.cookie_names()), (502, vec![]), "{id}");
+    }
+    for id in ["18446744073709551615", "9007199254740993", "-1", "0"] {
+        let (_, _, browser, status) = logged_in_as(&format!("{{\"id\":{id}}}")).await;
+        assert_eq!(status, 303, "{id}");
+        let session = readable(browser.cookie("session").expect("the session"));
+        assert_eq!(session["user"]["subject"], id, "to the last digit");
+    }
+}
+
+#[tokio::test]
+async fn a_user_cannot_name_himself_into_a_longer_session_or_another_user() {
+    let name = r#"ada","subject":"1","provider":"discord"},"expires":99999999999,"purpose":"x"#;
+    let user = json!({
+        "id": "7", "name": name, "provider": "discord", "subject": "1",
+        "expires": 99_999_999_999_u64, "purpose": "x",
+    });
+    let (_, server, mut browser, status) = logged_in_as(&user.to_string()).await;
+    assert_eq!(status, 303);
+    let session = readable(browser.cookie("session").expect("the session"));
+    let short: String = name.chars().take(100).collect();
+    assert_eq!(session["user"], json!({ "provider": "127.0.0.1", "subject": "7", "name": short }));
+    assert_eq!(session["purpose"], "session");
+    assert!(session["expires"].as_u64().expect("a time") <= unix_now() + LIFETIME.as_secs());
+    assert_eq!(browser.get(url(&server, "/privileged")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_user_too_large_for_a_cookie_loses_the_login_and_nothing_else() {
+    let long = "x".repeat(5000);
+    let (_provider, server, mut browser, status) =
+        logged_in_as(&json!({ "id": long }).to_string()).await;
+    assert_eq!((status, browser.cookie("session")), (502, None));
+    assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
+    assert_eq!(browser.log_in_with_code(&server).await.status, 303, "the next one goes");
+}
+
+#[tokio::test]
+async fn a_header_full_of_cookies_breaks_nothing() {
+    let provider = Provider::start().await;
+    let server = start(sessions::app, &provider.settings()).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let session = browser.cookie("session").expect("the session").to_owned();
+    let junk: String = (0..400).map(|n| format!("login_{n}=x; session_{n}=; ={n}; ;")).collect();
+    for (cookies, known) in [
+        (junk.clone(), false),
+        (format!("{junk} session={session}"), true),
+        (format!("session={session}; {junk}"), true),
+        ("session=; token=; login_=; __Host-session=x; =; ;;".to_owned(), false),
+    ] {
+        for (path, nobody, somebody) in [
+            ("/", 200, 200),
+            ("/login", 303, 303),
+            ("/privileged", 401, 200),
+            ("/auth?state=0", 400, 400),
+        ] {
+            let mut bare = Browser::new();
+            let request = bare.request(Method::GET, url(&server, path)).header("cookie", &cookies);
+            let status = bare.send(request).await.status;
+            assert_eq!(status, if known { somebody } else { nobody }, "{path} {cookies:.80}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_discovery_that_hangs_is_the_providers_failure_for_everybody_who_waits() {
+    let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
+    let settings = [
+        ("OIDC_ISSUER", &*silent.origin),
+        ("OIDC_CLIENT_ID", CLIENT_ID),
+        ("OIDC_CLIENT_SECRET", CLIENT_SECRET),
+        ("DISCORD_CLIENT_ID", CLIENT_ID),
+        ("DISCORD_CLIENT_SECRET", CLIENT_SECRET),
+    ];
+    let server = start(providers::app, &settings).await;
+    let (mut logins, browser) = (JoinSet::new(), Browser::new());
+    for _ in 0..20 {
+        let (mut browser, login) = (browser.clone(), url(&server, "/login/oidc"));
+        logins.spawn(async move { browser.get(login).await.status });
+    }
+    silent.heard_reach(20).await;
+    let other = browser.clone().get(url(&server, "/login/discord")).await;
+    assert_eq!(other.status, 303, "another provider is there meanwhile");
+    assert_eq!(logins.join_all().await, [504; 20]);
+}
