@@ -86,7 +86,8 @@ async fn a_header_full_of_cookies_breaks_nothing() {
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     let session = browser.cookie("session").expect("the session").to_owned();
-    let junk: String = (0..400).map(|n| format!("login_{n}=x; session_{n}=; ={n}; ;")).collect();
+    let junk = (0..400).map(|n| format!("login_{n}=x; session_{n}=; ={n}; ;"));
+    let junk = junk.collect::<Vec<_>>().concat();
     for (cookies, known) in [
         (junk.clone(), false),
         (format!("{junk} session={session}"), true),
