@@ -99,6 +99,11 @@ impl Program {
         Some(kib / 1024)
     }
 
+    /// How many files it has open, where the system says it.
+    pub fn open_files(&self) -> Option<usize> {
+        Some(fs::read_dir(format!("/proc/{}/fd", self.process.id())).ok()?.count())
+    }
+
     /// Sends it SIGTERM, as whoever manages servers does.
     ///
     /// # Panics
