@@ -162,9 +162,9 @@ pub fn example(package: &str, name: &str) -> String {
     let examples = test.ancestors().nth(2).expect("target/debug").join("examples");
     let source = format!("{package}/examples/{name}");
     let is_made_of_it = |file: &PathBuf| {
-        let is_list = file.extension().is_some_and(|extension| extension == "d");
-        let parts = || fs::read_to_string(file).unwrap_or_default().replace('\\', "/");
-        is_list && parts().contains(&source)
+        let file_name = file.file_name().unwrap_or_default().to_string_lossy();
+        let is_list = file_name.starts_with(&format!("{name}-")) && file_name.ends_with(".d");
+        is_list && fs::read_to_string(file).unwrap_or_default().replace('\\', "/").contains(&source)
     };
     let built = fs::read_dir(&examples).expect("the examples").filter_map(Result::ok);
     let built = built.map(|file| file.path()).filter(is_made_of_it);
