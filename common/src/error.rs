@@ -1,17 +1,15 @@
 //! What can go wrong, and how each becomes an answer.
 //!
 //! Three steps, so that handlers know nothing of formats: an error becomes a status and a
-//! [`Detail`]; on OAuth endpoints [`oauth_endpoint`] makes RFC 6749 JSON of it; [`negotiate`]
-//! makes of every other error a page or JSON, by what the client prefers.
+//! [`Detail`]; on OAuth endpoints [`oauth_endpoint`] makes RFC 6749 JSON of it; the server makes
+//! of every other error a page or JSON, by what the client prefers.
 
 use std::borrow::Cow;
 
 use askama::Template;
 use axum::{
     Extension, Json,
-    extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -206,27 +204,24 @@ pub async fn oauth_endpoint(mut response: Response) -> Response {
     response
 }
 
-/// Middleware: every error that is not finished becomes a page for a person's browser, and
-/// `{"detail": "..."}` for everybody else.
-pub async fn negotiate(request: Request, next: Next) -> Response {
-    let html = prefers_html(request.headers());
-    let mut response = next.run(request).await;
-    if !is_error(response.status()) || response.extensions().get::<Finished>().is_some() {
-        return response;
-    }
+/// Every error that is not finished becomes a page for a person's browser, and `{"detail": "..."}`
+/// for everybody else.
+pub(crate) fn negotiate(response: &mut Response, html: bool) {
     let status = response.status();
-    let detail = Detail::take(&mut response);
+    if !is_error(status) || response.extensions().get::<Finished>().is_some() {
+        return;
+    }
+    let detail = Detail::take(response);
     if html {
         let title = status.canonical_reason().unwrap_or("Error");
-        replace_body(&mut response, Page::new(title, ErrorPage { status, detail }));
+        replace_body(response, Page::new(title, ErrorPage { status, detail }));
         // It has no form, and the URL of `/auth` has a code in it.
         let no_referrer = HeaderValue::from_static("no-referrer");
         response.headers_mut().insert(header::REFERRER_POLICY, no_referrer);
     } else {
-        replace_body(&mut response, Json(Body { detail }));
+        replace_body(response, Json(Body { detail }));
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
-    response
 }
 
 #[derive(Serialize)]
@@ -258,7 +253,7 @@ fn replace_body(response: &mut Response, with: impl IntoResponse) {
 
 /// Whether `Accept` puts `text/html` before `application/json` (RFC 9110, section 12.5.1); a
 /// wildcard alone, as curl sends it, does not.
-fn prefers_html(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     for range in accept.flat_map(|value| value.split(',')) {

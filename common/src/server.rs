@@ -9,21 +9,25 @@ use std::{
     io::{self, IsTerminal},
     iter,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     process::ExitCode,
     time::Duration,
 };
 
 use axum::{
     Router,
-    body::HttpBody,
-    extract::{DefaultBodyLimit, FromRef, FromRequestParts, Request, State},
+    extract::{DefaultBodyLimit, FromRef, FromRequestParts},
     handler::Handler,
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    middleware::{Next, from_fn, map_response_with_state},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get},
 };
-use hyper::server::conn::http1;
+use futures_util::FutureExt;
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -35,13 +39,12 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use url::Url;
 
 use crate::{
     config::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, is_loopback, table},
-    error::{Detail, negotiate},
+    error::{Detail, negotiate, prefers_html},
     page::stylesheet,
 };
 
@@ -190,9 +193,9 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let mut listeners = JoinSet::new();
         for (listener, companion) in found.companions {
-            listeners.spawn(serve(listener, harden(companion, false), stopped.clone()));
+            listeners.spawn(serve(listener, companion, false, stopped.clone()));
         }
-        listeners.spawn(serve(listener, harden(app(state), public_url.is_https()), stopped));
+        listeners.spawn(serve(listener, app(state), public_url.is_https(), stopped));
         for warning in found.warnings {
             tracing::warn!("{warning}");
         }
@@ -230,15 +233,17 @@ async fn stop_signal() {
     }
 }
 
-async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<()>) {
+async fn serve(listener: TcpListener, app: Router, https: bool, mut stopped: watch::Receiver<()>) {
+    let app = app.route("/style.css", get(stylesheet));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
     let connections = GracefulShutdown::new();
     let begin = |stream: TcpStream| {
         // Answers are small and whole: waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let app = app.clone();
+        let respond = service_fn(move |request| respond(app.clone(), https, request));
+        let connection = http.serve_connection(TokioIo::new(stream), respond);
         tokio::spawn(connections.watch(connection));
     };
     loop {
@@ -283,35 +288,40 @@ fn is_of_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// What holds for every route of every server: limits, error answers, headers.
-fn harden(app: Router, https: bool) -> Router {
-    app.route("/style.css", get(stylesheet))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(in_time))
-        .layer(CatchPanicLayer::custom(|_| {
-            (StatusCode::INTERNAL_SERVER_ERROR, Detail::of("an unexpected error; it is in the log"))
-                .into_response()
-        }))
-        .layer(from_fn(negotiate))
-        .layer(map_response_with_state(https, security_headers))
-}
-
-/// Ends what takes too long. Who has sent everything is not the one who is slow: a provider is, and
-/// browsers would send a request again that is answered with 408.
-async fn in_time(request: Request, next: Next) -> Response {
-    let status = if request.body().is_end_stream() {
+/// What holds for every request to every server: limits, error answers, headers.
+///
+/// A function around the app: as layers of axum, these would cost more than many a handler.
+async fn respond(
+    app: Router,
+    https: bool,
+    mut request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let html = prefers_html(request.headers());
+    // Who has sent everything is not the one who is slow: a provider is, and browsers would send
+    // a request again that is answered with 408.
+    let late = if request.body().is_end_stream() {
         StatusCode::GATEWAY_TIMEOUT
     } else {
         StatusCode::REQUEST_TIMEOUT
     };
-    let answer = timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
-        (status, Detail::of("this takes too long; please try again")).into_response()
-    })
+    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+
+    let answer = timeout(REQUEST_TIMEOUT, TowerToHyperService::new(app).call(request));
+    let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Err(_)) => (late, Detail::of("this takes too long; please try again")).into_response(),
+        Err(_) => {
+            let detail = Detail::of("an unexpected error; it is in the log");
+            (StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+        }
+    };
+    negotiate(&mut response, html);
+    security_headers(response.headers_mut(), https);
+    Ok(response)
 }
 
 /// The headers of every answer; a page or a handler that sets its own keeps it.
-async fn security_headers(State(https): State<bool>, mut response: Response) -> Response {
+fn security_headers(headers: &mut HeaderMap, https: bool) {
     const DEFAULTS: [(header::HeaderName, HeaderValue); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -322,7 +332,6 @@ async fn security_headers(State(https): State<bool>, mut response: Response) -> 
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    let headers = response.headers_mut();
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
     }
@@ -330,7 +339,6 @@ async fn security_headers(State(https): State<bool>, mut response: Response) -> 
         let two_years = HeaderValue::from_static("max-age=63072000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, two_years);
     }
-    response
 }
 
 /// Like [`get`], for a handler that does something: `HEAD`, which axum would answer by running it,

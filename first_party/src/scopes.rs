@@ -35,12 +35,17 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let claims = Claims::from_request_parts(parts, state).await?;
-        if allowed(ALLOWED).any(|scope| claims.scope.split(' ').any(|granted| granted == scope)) {
+        if has_any_of(&claims.scope, ALLOWED) {
             return Ok(Self(claims));
         }
         let scopes = allowed(ALLOWED).collect::<Vec<_>>().join(" ");
         Err(Refusal::InsufficientScope(scopes))
     }
+}
+
+/// Whether one of the scopes in a set was granted.
+pub fn has_any_of(granted: &str, set: u8) -> bool {
+    allowed(set).any(|scope| granted.split(' ').any(|granted| granted == scope))
 }
 
 /// The names of the scopes in a set.
