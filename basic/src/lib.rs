@@ -1,7 +1,31 @@
 //! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
 //! takes it back and shows the token.
 //!
-//! The flow itself, step by step and with its checks, is [`common::oauth`].
+//! The flow itself, step by step and with its checks, is [`common::oauth`]. Seen from a browser:
+//!
+//! ```
+//! use common::testing::{Browser, start};
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! let server = start(basic::app, &[]).await;
+//! let mut browser = Browser::new();
+//!
+//! // 1/4: to the provider, with a state and a PKCE challenge.
+//! let login = browser.get(server.public_url.join("/login")).await;
+//! assert!(login.location().contains("code_challenge_method=S256"));
+//!
+//! // There the person presses Allow, and the provider answers with a code.
+//! let back = browser.allow(&login, "ada").await;
+//! assert!(back.starts_with(&server.public_url.join("/auth?code=")));
+//!
+//! // 2/4 to 4/4: the state is right, and the code becomes a token.
+//! let token = browser.get(back).await.json();
+//! assert_eq!(token["token_type"], "Bearer");
+//! # }
+//! ```
+//!
+//! Read [`app`] first; [`common`] tells how it comes to run.
 
 use askama::Template;
 use axum::{Json, Router, extract::State, response::Redirect, routing::get};
@@ -54,6 +78,6 @@ async fn auth(
 ) -> Result<(NoStore, Json<Token>)> {
     let login = oauth.finish(&cookies, &answer).await?;
 
-    tracing::info!("4/4 the token goes to the browser, for you to look at");
+    tracing::info!("4/4 we show the token to you; a real application keeps it to itself");
     Ok((NoStore, Json(login.token)))
 }

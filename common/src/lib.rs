@@ -1,4 +1,61 @@
 //! What the three servers share, or what may exist only once because it is security.
+//!
+//! A server is a function from what it needs to its routes. This is a whole one, which logs people
+//! in at a provider and greets them:
+//!
+//! ```no_run
+//! # #[cfg(not(feature = "client"))]
+//! # fn main() {}
+//! # #[cfg(feature = "client")]
+//! # use login::main;
+//! # #[cfg(feature = "client")]
+//! # mod login {
+//! use std::process::ExitCode;
+//!
+//! use axum::{Router, extract::State, response::Redirect, routing::get};
+//! use common::{Params, Result, oauth::OAuth};
+//! use tower_cookies::{CookieManagerLayer, Cookies};
+//!
+//! # pub
+//! fn main() -> ExitCode {
+//!     common::run(app)
+//! }
+//!
+//! fn app(oauth: OAuth) -> Router {
+//!     Router::new()
+//!         .route("/", get(login))
+//!         .route("/auth", get(auth))
+//!         .layer(CookieManagerLayer::new())
+//!         .with_state(oauth)
+//! }
+//!
+//! async fn login(State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
+//!     oauth.begin(&cookies, None)
+//! }
+//!
+//! async fn auth(State(oauth): State<OAuth>, cookies: Cookies, answer: Params) -> Result<String> {
+//!     let login = oauth.finish(&cookies, &answer).await?;
+//!     let user = oauth.identity(&login.token).await?;
+//!     Ok(format!("Hello, {}", user.name))
+//! }
+//! # }
+//! ```
+//!
+//! What happens in it, in this order:
+//!
+//! 1. [`run`] reads the [settings](config), from which [`OAuth`](oauth::OAuth) makes itself, and
+//!    listens. What holds for every answer is in [`server`], how errors look in [`error`].
+//! 2. [`OAuth::begin`](oauth::OAuth::begin) remembers the login in an encrypted [cookie](cookies)
+//!    and sends the browser to the [`provider`], which may be the built-in [`demo`].
+//! 3. [`OAuth::finish`](oauth::OAuth::finish) checks what comes back, read as strict [`params`],
+//!    and exchanges the code for a [`token`] over an [`http`] client with limits.
+//! 4. [`OAuth::identity`](oauth::OAuth::identity) asks the provider who it is.
+//!
+//! A server that makes tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
+//! clients, [`expiring`] for what it keeps for a while.
+//!
+//! The OAuth client is behind the feature `client`, as `first_party` does without it; OpenID
+//! Connect is behind `oidc`, a database behind `sqlite`, and a browser for tests behind `testing`.
 
 pub mod client_auth;
 pub mod config;

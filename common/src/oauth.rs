@@ -150,7 +150,7 @@ impl OAuth {
         self.0.cookies.encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
 
         tracing::info!(
-            "1/4 to {} with a new state and a PKCE challenge; their secrets stay here",
+            "1/4 we send the browser to {} with a state and a PKCE challenge; the verifier stays here",
             self.0.provider.name
         );
         Ok(Redirect::to(url.as_str()))
@@ -184,10 +184,16 @@ impl OAuth {
         }
         let missing = || Error::Malformed("the answer has neither a code nor an error".into());
         let code = answer.get("code").ok_or_else(missing)?;
-        tracing::info!("2/4 back from {} with a code; the state matches", self.0.provider.name);
+        tracing::info!(
+            "2/4 the browser brings a code from {}; the state matches, so it began this login",
+            provider.name
+        );
 
         let token = self.exchange(code, pending.verifier).await?;
-        tracing::info!("3/4 the code and the PKCE verifier became a token, server to server");
+        tracing::info!(
+            "3/4 we give {} the code and the PKCE verifier; the token comes to us, past the browser",
+            provider.name
+        );
         Ok(Login { token, next: pending.next, nonce: pending.nonce })
     }
 
@@ -231,7 +237,10 @@ impl OAuth {
             other => other,
         })?;
         let identity = self.0.provider.identify(&user)?;
-        tracing::info!("4/4 {} says who the user is", self.0.provider.name);
+        tracing::info!(
+            "4/4 we ask {} with the token who the user is, and need not believe the browser",
+            self.0.provider.name
+        );
         Ok(identity)
     }
 

@@ -151,7 +151,10 @@ impl OpenId {
         }
         user.insert("sub".into(), claims.sub.into());
         let identity = oauth.provider().identify(&user)?;
-        tracing::info!("4/4 {} says who the user is, in a signed ID token", self.0.name);
+        tracing::info!(
+            "4/4 {} has signed who the user is, for us and for this login: the ID token",
+            self.0.name
+        );
         Ok(identity)
     }
 
@@ -207,7 +210,7 @@ impl OpenId {
         };
         let path = format!("/auth/{id}");
         let oauth = OAuth::new(provider, cookies.clone(), public_url.clone(), &path);
-        tracing::info!("0/4 {name} says where its endpoints are");
+        tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
         Ok(Discovered { oauth: oauth.map_err(Error::Provider)?, jwks_uri })
     }
 

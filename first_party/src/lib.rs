@@ -6,6 +6,29 @@
 //! | [`token`] | what is in a token, how it is made and checked |
 //! | [`scopes`] | the guard that asks for a scope |
 //! | [`docs`] | `/docs`: Swagger UI and the OpenAPI document |
+//!
+//! A token is made for a user, and opens what its scopes say:
+//!
+//! ```
+//! use first_party::token::Tokens;
+//!
+//! # fn main() -> Result<(), ()> {
+//! // In a server both come from the settings.
+//! let secrets = [common::random_token()];
+//! let tokens = Tokens::new(&secrets, "http://127.0.0.1:5000".parse()?);
+//!
+//! let answer = tokens.issue("ada", "first_party", "some.scope".into());
+//! let claims = tokens.verify(&answer.access_token).expect("it is one of ours");
+//! assert_eq!((&*claims.sub, &*claims.scope), ("ada", "some.scope"));
+//!
+//! // One character more, and it is nobody's.
+//! assert!(tokens.verify(&format!("{}x", answer.access_token)).is_none());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In a handler, [`AnyOf`] does the second half: see [`endpoints`], then [`login::token`] for the
+//! first.
 
 use askama::Template;
 use axum::{

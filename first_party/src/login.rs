@@ -73,6 +73,7 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
         return Ok(Page::new("Log in", form).into_response());
     }
     let request = AuthorizationRequest::check(&tokens, params)?;
+    tracing::info!("1/3 a client sends the browser for a token; we know where the answer may go");
     let names = ["response_type", "client_id", "redirect_uri", "state"];
     let hidden = |name| Some((name, request.params.get(name)?.to_owned()));
     let form = Form {
@@ -133,10 +134,16 @@ pub async fn token<F: Future<Output = Authenticated>>(
     let (client_id, scopes) = check(&params).map_err(IntoResponse::into_response)?;
     let (username, password) = credentials(&params).map_err(IntoResponse::into_response)?;
     let user = authenticate(username, password).await?;
-    let scope = granted(&scopes, &user.scopes);
+    tracing::info!(
+        "1/2 a client gives us a user name and a password; we accept both, and it knows both"
+    );
 
-    tracing::info!("a user name and a password became a token");
-    Ok((NoStore, Json(tokens.issue(&user.subject, client_id, scope))))
+    let token = tokens.issue(&user.subject, client_id, granted(&scopes, &user.scopes));
+    tracing::info!(
+        "2/2 we sign a token for [{}] and answer with it; nobody may store it",
+        token.scope
+    );
+    Ok((NoStore, Json(token)))
 }
 
 /// The client and the scopes of a token request.
@@ -183,10 +190,14 @@ pub async fn submit<F: Future<Output = Authenticated>>(
     let request = AuthorizationRequest::check(&tokens, params)?;
     let (username, password) = credentials(&request.params).map_err(IntoResponse::into_response)?;
     let user = authenticate(username, password).await?;
+    tracing::info!("2/3 the person gives us a user name and a password; the client sees neither");
+
     let scope = granted(&request.scopes, &user.scopes);
     let token = tokens.issue(&user.subject, &request.client_id, scope);
-
-    tracing::info!("a user name and a password became a token, in the fragment of a redirect");
+    tracing::info!(
+        "3/3 we sign a token for [{}] and put it after the # of a URL, which browsers send to no server",
+        token.scope
+    );
     let expires_in = token.expires_in.to_string();
     Ok(request.redirect(&[
         ("access_token", &token.access_token),

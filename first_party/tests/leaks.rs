@@ -76,6 +76,9 @@ async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
         ("redirect_uri", &*redirect_uri),
         ("state", "the-own-state"),
     ];
+    let authorization_request =
+        format!("/login?response_type=token&client_id=swagger&redirect_uri={redirect_uri}");
+    assert_eq!(person.endpoint(&authorization_request, "").await, 200);
     let submitted = person.post("/login", &[&request[..], &credentials].concat()).await;
     let fragment = submitted.location().replacen('#', "?", 1);
     assert_eq!(param_of(&fragment, "state"), "the-own-state");
@@ -88,7 +91,9 @@ async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
 
     let Person { program, secrets, .. } = person;
     let said = program.stop();
-    assert!(said.contains("a user name and a password became a token"), "{said}");
+    for step in ["1/2", "2/2 we sign a token for [some.scope]", "1/3", "2/3", "3/3"] {
+        assert!(said.contains(step), "{step} is missing: {said}");
+    }
     secrets.assert_unsaid(&said, 9);
 }
 

@@ -571,7 +571,7 @@ async fn no_password_and_no_token_reaches_the_log() {
     log += &rest.join().expect("no panic");
     process.stderr.take().expect("a pipe").read_to_string(&mut log).expect("UTF-8");
     process.wait().expect("a process");
-    assert!(log.contains("became a token"), "{log}");
+    assert!(log.contains("2/2 we sign a token for [some.scope]"), "{log}");
     let signature = token.rsplit('.').next().unwrap();
     for secret in ["w0nderland", "must-not-be-logged", signature] {
         assert!(!log.contains(secret), "{secret}: {log}");

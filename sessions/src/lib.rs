@@ -7,7 +7,35 @@
 //! | [`refresh`] | the provider's token, renewed when it has run out |
 //! | [`users`] | what one gets when logged in |
 //!
-//! The flow itself, step by step and with its checks, is [`common::oauth`].
+//! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
+//! session; from then on a handler that takes a [`User`](session::User) is for that person:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use common::testing::{Browser, start};
+//! use sessions::{Sessions, session::User};
+//! use tower_cookies::CookieManagerLayer;
+//!
+//! async fn hello(User(session): User) -> String {
+//!     format!("Hello, {}", session.user.name)
+//! }
+//!
+//! fn app(sessions: Sessions) -> Router {
+//!     let own = Router::new().route("/hello", get(hello)).layer(CookieManagerLayer::new());
+//!     sessions::app(sessions.clone()).merge(own.with_state(sessions))
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! let server = start(app, &[]).await;
+//! let hello = server.public_url.join("/hello");
+//! let mut browser = Browser::new();
+//! assert_eq!(browser.get(&hello).await.status, 401);
+//!
+//! browser.log_in(&server, "ada").await;
+//! assert_eq!(browser.get(&hello).await.body, "Hello, ada");
+//! # }
+//! ```
 
 use askama::Template;
 use axum::{
