@@ -175,7 +175,8 @@ fn app(demo: Demo) -> Router {
     let oauth_endpoints = Router::new()
         .route("/api/oauth2/token", post(token))
         .route("/api/oauth2/token/revoke", post(revoke))
-        .layer(map_response(oauth_endpoint));
+        // Not `layer`, which after the merge would answer for every path that is not there.
+        .route_layer(map_response(oauth_endpoint));
     Router::new()
         .route("/", get(index))
         .route("/oauth2/authorize", get_only(authorize).post(decide))
