@@ -24,6 +24,30 @@ async fn a_person_logs_in_and_sees_the_token() {
 }
 
 #[tokio::test]
+async fn who_reloads_or_goes_back_is_told_to_start_again() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    browser.press("Allow").await;
+    browser.see("access_token").await;
+    browser.driver.refresh().await.unwrap();
+    browser.see("it has expired or was used; please start again").await;
+    browser.assert_well_made().await;
+
+    browser.back().await;
+    browser.press("Allow").await;
+    browser.see("it has expired or was used; please start again").await;
+    browser.press("Go on from the start page").await;
+    browser.press("Log in with Discord").await;
+    browser.press("Allow").await;
+    browser.see("access_token").await;
+
+    browser.assert_clean(&["status of 400"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_person_says_no_and_is_told_how_to_go_on() {
     let server = start(basic::app, &[]).await;
     let browser = Chromium::start().await;
@@ -49,5 +73,39 @@ async fn who_types_localhost_logs_in_all_the_same() {
     browser.see("access_token").await;
 
     browser.assert_clean(&[]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_browser_without_cookies_is_refused_with_a_reason() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::without_cookies().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    browser.press("Allow").await;
+    browser.see("this login was not started here").await;
+
+    browser.assert_clean(&["status of 400"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn who_strays_to_the_provider_finds_the_way_back() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    let provider = browser.url().await;
+    let (origin, _) = provider.split_once("/oauth2").unwrap();
+    browser.open(format!("{origin}/nothing")).await;
+    browser.see("Not Found").await;
+    browser.assert_well_made().await;
+    browser.press("Go on from the start page").await;
+    browser.see("This plays Discord").await;
+    browser.assert_well_made().await;
+    browser.press("Go to the application").await;
+    browser.see("Log in with Discord").await;
+
+    browser.assert_clean(&["status of 404"]).await;
     browser.close().await;
 }

@@ -5,20 +5,25 @@ use common::testing::{
     start,
 };
 
-/// Opens Swagger UI, checks `some.scope` alone for one of the flows and presses Authorize.
-async fn authorize(browser: &Chromium, docs: &str, flow: &str) {
+/// What each scope opens: the answers of `/endpoint1` and `/endpoint2`.
+const SCOPES: [(&str, bool, bool); 3] =
+    [("some.scope", true, false), ("other.scope", false, true), ("third.scope", true, true)];
+
+/// Opens Swagger UI, checks this scope alone for one of the flows and presses Authorize.
+async fn authorize(browser: &Chromium, docs: &str, flow: &str, wanted: &str) {
     browser.open(docs).await;
     browser.click(By::Css(".auth-wrapper .btn.authorize")).await;
     if flow == "password" {
         browser.write(By::Css("#oauth_username"), "johndoe").await;
         browser.write(By::Css("#oauth_password"), "secret123").await;
     }
-    let scope = format!("label[for='some.scope-{flow}-checkbox-oauth2']");
-    let is_checked =
-        format!("return document.getElementById('some.scope-{flow}-checkbox-oauth2').checked");
-    let checked = browser.driver.execute(is_checked, vec![]).await.unwrap();
-    if *checked.json() == false {
-        browser.click(By::Css(scope)).await;
+    for (scope, ..) in SCOPES {
+        let checkbox = format!("{scope}-{flow}-checkbox-oauth2");
+        let is_checked = format!("return document.getElementById('{checkbox}').checked");
+        let checked = browser.driver.execute(is_checked, vec![]).await.unwrap();
+        if *checked.json() != (scope == wanted) {
+            browser.click(By::Css(format!("label[for='{checkbox}']"))).await;
+        }
     }
     let section = format!("//div[@class='auth-container'][contains(., '{flow}')]");
     browser.click(By::XPath(format!("{section}//button[contains(@class, 'authorize')]"))).await;
@@ -33,13 +38,19 @@ async fn execute(browser: &Chromium, endpoint: &str) -> String {
     browser.read(By::Css(format!("{operation} .live-responses-table .response"))).await
 }
 
-async fn what_some_scope_opens(browser: &Chromium) {
+/// Closes the dialog, when it shows that there is a token, and tries all endpoints.
+async fn assert_opens(browser: &Chromium, first: bool, second: bool) {
     browser.see("Available authorizations").await;
     browser.click(By::Css(".btn-done")).await;
-    let answer = execute(browser, "endpoint1").await;
-    assert!(answer.contains("200") && answer.contains("Hello from endpoint 1"), "{answer}");
-    let answer = execute(browser, "endpoint2").await;
-    assert!(answer.contains("403") && answer.contains("Insufficient permissions"), "{answer}");
+    for (number, opens) in [(1, first), (2, second)] {
+        let answer = execute(browser, &format!("endpoint{number}")).await;
+        let expected = if opens {
+            ["200", &*format!("Hello from endpoint {number}")]
+        } else {
+            ["403", "Insufficient permissions"]
+        };
+        assert!(expected.iter().all(|part| answer.contains(part)), "{expected:?}: {answer}");
+    }
     let answer = execute(browser, "endpoint3").await;
     assert!(answer.contains("200") && answer.contains("unprotected endpoint 3"), "{answer}");
     browser.assert_clean(&["status of 403"]).await;
@@ -51,11 +62,13 @@ async fn swagger_ui_gets_a_token_for_a_password() {
     let server = start(first_party::app, &[]).await;
     let browser = Chromium::start().await;
 
-    // Who types `localhost` is sent to where Swagger UI may call the API.
-    let localhost = format!("http://localhost:{}/docs", server.addr.port());
-    authorize(&browser, &localhost, "password").await;
-    assert_eq!(browser.url().await, server.public_url.join("/docs/"));
-    what_some_scope_opens(&browser).await;
+    for (scope, first, second) in SCOPES {
+        // Who types `localhost` is sent to where Swagger UI may call the API.
+        let localhost = format!("http://localhost:{}/docs", server.addr.port());
+        authorize(&browser, &localhost, "password", scope).await;
+        assert_eq!(browser.url().await, server.public_url.join("/docs/"));
+        assert_opens(&browser, first, second).await;
+    }
 
     browser.close().await;
 }
@@ -64,16 +77,35 @@ async fn swagger_ui_gets_a_token_for_a_password() {
 async fn swagger_ui_gets_a_token_by_a_redirect() {
     let server = start(first_party::app, &[]).await;
     let browser = Chromium::start().await;
-
-    authorize(&browser, &server.public_url.join("/docs"), "implicit").await;
     let docs = browser.driver.window().await.unwrap();
-    browser.switch_to_other_window(&docs).await;
-    browser.type_into("username", "johndoe").await;
-    browser.type_into("password", "secret123").await;
-    browser.press("Submit").await;
-    browser.driver.switch_to_window(docs).await.unwrap();
-    what_some_scope_opens(&browser).await;
 
+    for (scope, first, second) in SCOPES {
+        authorize(&browser, &server.public_url.join("/docs"), "implicit", scope).await;
+        browser.switch_to_other_window(&docs).await;
+        browser.see("an application sent you here").await;
+        browser.assert_well_made().await;
+        browser.type_into("username", "johndoe").await;
+        browser.type_into("password", "secret123").await;
+        browser.press("Submit").await;
+        browser.driver.switch_to_window(docs.clone()).await.unwrap();
+        assert_opens(&browser, first, second).await;
+    }
+
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn swagger_ui_forgets_the_token_on_logout() {
+    let server = start(first_party::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    authorize(&browser, &server.public_url.join("/docs/"), "password", "some.scope").await;
+    browser.press("Logout").await;
+    browser.click(By::Css(".btn-done")).await;
+    let answer = execute(&browser, "endpoint1").await;
+    assert!(answer.contains("401") && answer.contains("Not authenticated"), "{answer}");
+
+    browser.assert_clean(&["status of 401"]).await;
     browser.close().await;
 }
 
@@ -93,6 +125,31 @@ async fn a_person_gets_a_token_with_the_form() {
     browser.press("Submit").await;
     browser.see("\"scope\":\"some.scope\"").await;
 
+    // The back button: the form is there again, and gives another token.
+    browser.back().await;
+    browser.type_into("username", "alice").await;
+    browser.type_into("password", "password456").await;
+    browser.click(By::Css("input[value='third.scope']")).await;
+    browser.press("Submit").await;
+    browser.see("\"scope\":\"some.scope third.scope\"").await;
+
     browser.assert_clean(&[]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_link_without_a_token_is_answered_with_a_page() {
+    let server = start(first_party::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/")).await;
+    browser.press("/endpoint1").await;
+    browser.see("Not authenticated").await;
+    browser.assert_well_made().await;
+    browser.press("Go on from the start page").await;
+    browser.press("/endpoint3").await;
+    browser.see("Hello from the unprotected endpoint 3").await;
+
+    browser.assert_clean(&["status of 401"]).await;
     browser.close().await;
 }

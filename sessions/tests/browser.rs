@@ -1,7 +1,17 @@
-//! The walkthrough of `sessions`, as a person does it: in a real browser, with the provider on
-//! another site (`localhost`) than the app (`127.0.0.1`).
+//! The walkthroughs of `sessions` and of its examples, as a person does them: in a real browser,
+//! with the provider on another site (`localhost`) than the app (`127.0.0.1`).
 
-use common::testing::{chromium::Chromium, start};
+#[path = "../examples/permissions/main.rs"]
+#[expect(dead_code, reason = "a test has no use for `main`")]
+mod permissions;
+#[path = "../examples/providers.rs"]
+#[expect(dead_code, reason = "a test has no use for `main`")]
+mod providers;
+
+use common::testing::{
+    chromium::{Chromium, Key},
+    start,
+};
 
 #[tokio::test]
 async fn a_person_logs_in_looks_around_and_logs_out() {
@@ -11,6 +21,7 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
 
     browser.open(url("/privileged")).await;
     browser.see("Not logged in").await;
+    browser.assert_well_made().await;
 
     browser.open(url("/")).await;
     browser.assert_well_made().await;
@@ -38,6 +49,59 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
 }
 
 #[tokio::test]
+async fn a_login_needs_no_mouse() {
+    let server = start(sessions::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/")).await;
+    browser.keys(Key::Tab + Key::Enter).await;
+    browser.see("wants to know who you are").await;
+    browser.keys(Key::Tab + "ada" + Key::Enter).await;
+    browser.see("\"username\":\"ada\"").await;
+
+    browser.assert_clean(&[]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_person_says_no_and_is_not_logged_in() {
+    let server = start(sessions::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    browser.press("Deny").await;
+    browser.see("access_denied").await;
+    browser.press("Go on from the start page").await;
+    browser.see("Nobody is logged in").await;
+
+    browser.assert_clean(&["status of 403"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
+    let server = start(sessions::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/login")).await;
+    browser.press("Allow").await;
+    browser.see("\"username\":\"demo\"").await;
+    browser.back().await;
+    browser.press("Allow").await;
+    browser.see("it has expired or was used").await;
+    browser.press("Go on from the start page").await;
+    browser.see("You are logged in as demo").await;
+
+    browser.press("Log out").await;
+    browser.see("Nobody is logged in").await;
+    browser.back().await;
+    browser.see("Nobody is logged in").await;
+
+    browser.assert_clean(&["status of 400"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn two_tabs_both_finish_their_login() {
     let server = start(sessions::app, &[]).await;
     let browser = Chromium::start().await;
@@ -57,5 +121,57 @@ async fn two_tabs_both_finish_their_login() {
     browser.see("\"username\":\"bob\"").await;
 
     browser.assert_clean(&[]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_person_chooses_between_providers() {
+    let server = start(providers::app, &[]).await;
+    let browser = Chromium::start().await;
+    let url = |path| server.public_url.join(path);
+
+    browser.open(url("/")).await;
+    browser.assert_well_made().await;
+    for (name, provider) in [("Discord", "demo"), ("OpenID demo", "openid")] {
+        browser.open(url("/login")).await;
+        browser.press(&format!("Log in with {name}")).await;
+        browser.type_into("username", "ada").await;
+        browser.press("Allow").await;
+        browser.see(&format!("\"provider\":\"{provider}\"")).await;
+    }
+    browser.open(url("/")).await;
+    browser.see("You are logged in as ada").await;
+    browser.assert_well_made().await;
+    browser.press("Log out").await;
+    browser.see("Each provider has its own users").await;
+    browser.open(url("/login/none")).await;
+    browser.see("There is no such provider here").await;
+    browser.assert_well_made().await;
+
+    browser.assert_clean(&["status of 404"]).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_person_sees_what_is_permitted() {
+    let server = start(permissions::app, &[]).await;
+    let browser = Chromium::start().await;
+    let url = |path| server.public_url.join(path);
+
+    browser.open(url("/")).await;
+    browser.see("Nobody is logged in").await;
+    browser.assert_well_made().await;
+    browser.press("Log in with Discord").await;
+    browser.press("Allow").await;
+    browser.open(url("/")).await;
+    browser.see("You have Admin").await;
+    browser.assert_well_made().await;
+    browser.press("/privileged").await;
+    browser.see("Insufficient permissions").await;
+    browser.back().await;
+    browser.press("/admin").await;
+    browser.see("You are an admin!").await;
+
+    browser.assert_clean(&["status of 403"]).await;
     browser.close().await;
 }

@@ -13,9 +13,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-pub use thirtyfour::By;
+pub use thirtyfour::{By, Key};
 use thirtyfour::{
-    ChromiumLikeCapabilities, DesiredCapabilities, WebDriver, WindowHandle,
+    ChromiumLikeCapabilities, DesiredCapabilities, TypingData, WebDriver, WindowHandle,
     prelude::ElementQueryable,
 };
 
@@ -70,6 +70,17 @@ impl Chromium {
     /// # Panics
     /// When there is no Chromium; and all that follows when something is not on the page.
     pub async fn start() -> Self {
+        Self::with_preferences(json!({})).await
+    }
+
+    /// Starts a browser that accepts no cookies.
+    pub async fn without_cookies() -> Self {
+        let block = 2;
+        let cookies = json!({"profile.default_content_setting_values.cookies": block});
+        Self::with_preferences(cookies).await
+    }
+
+    async fn with_preferences(preferences: Value) -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -86,6 +97,7 @@ impl Chromium {
         for argument in ARGUMENTS {
             capabilities.add_arg(argument).expect("an argument");
         }
+        capabilities.add_experimental_option("prefs", preferences).expect("preferences");
         let logs = json!({"browser": "WARNING", "performance": "ALL"});
         capabilities.as_mut().set("goog:loggingPrefs", logs).expect("a capability");
         let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
@@ -96,6 +108,17 @@ impl Chromium {
     /// Opens a URL, as typed by a person.
     pub async fn open(&self, url: impl AsRef<str>) {
         self.driver.goto(url.as_ref()).await.expect("a page");
+    }
+
+    /// Presses the browser's back button.
+    pub async fn back(&self) {
+        self.driver.back().await.expect("a page before this");
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub async fn keys(&self, keys: TypingData) {
+        let focused = self.driver.active_element().await.expect("a page");
+        focused.send_keys(keys).await.expect("keys");
     }
 
     /// Presses a button or a link by what is written on it.
@@ -157,12 +180,12 @@ impl Chromium {
         assert!(found.is_ok(), "no {text:?} on the page:\n{}", self.text().await);
     }
 
-    /// Shows the page on a screen of this width, in pixels, in light or dark.
-    pub async fn look(&self, width: u32, dark: bool) {
+    /// Shows the page on a screen of this size, in pixels, in light or dark.
+    pub async fn look(&self, width: u32, height: u64, dark: bool) {
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         let screen =
-            json!({"width": width, "height": 640, "deviceScaleFactor": 1, "mobile": false});
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         let cdp = self.driver.cdp();
         cdp.send_raw("Emulation.setEmulatedMedia", media).await.expect("light or dark");
         cdp.send_raw("Emulation.setDeviceMetricsOverride", screen).await.expect("a screen");
@@ -176,7 +199,7 @@ impl Chromium {
             .expect("axe-core; npm install --prefix target/npm axe-core@4 brings it");
         self.driver.execute(axe, Vec::new()).await.expect("axe-core runs");
         for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
-            self.look(width, dark).await;
+            self.look(width, 640, dark).await;
             let overflow = "return document.documentElement.scrollWidth - innerWidth";
             let overflow = self.driver.execute(overflow, Vec::new()).await.expect("two numbers");
             let overflow = overflow.json().as_f64().expect("a number");
@@ -192,7 +215,10 @@ impl Chromium {
     /// that it shows.
     pub async fn picture(&self, path: &str) {
         if env::var_os("SCREENSHOTS").is_some() {
-            self.look(640, false).await;
+            self.look(640, 1600, false).await;
+            let height = "return document.body.offsetHeight";
+            let height = self.driver.execute(height, Vec::new()).await.expect("a number");
+            self.look(640, height.json().as_u64().expect("a number"), false).await;
             self.screenshot(path).await;
         }
     }
