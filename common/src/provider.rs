@@ -118,7 +118,7 @@ struct Preset {
     auth_type: AuthType,
 }
 
-const PRESETS: [Preset; 3] = [
+const PRESETS: &[Preset] = &[
     Preset {
         id: "discord",
         name: "Discord",
@@ -204,7 +204,7 @@ impl Provider {
     /// # Panics
     /// Never: a test reads every preset.
     pub fn preset(id: &str, client_id: ClientId, client_secret: ClientSecret) -> Option<Self> {
-        let preset = PRESETS.into_iter().find(|preset| preset.id == id)?;
+        let preset = PRESETS.iter().find(|preset| preset.id == id)?;
         let url = |url| Url::parse(url).expect("the URLs of presets are URLs");
         Some(Self {
             id: preset.id.to_owned(),
@@ -216,7 +216,7 @@ impl Provider {
             scopes: vec_of(preset.scopes),
             issuer: preset.issuer.map(str::to_owned),
             always_sends_iss: false,
-            auth_type: preset.auth_type,
+            auth_type: preset.auth_type.clone(),
             client_id,
             client_secret,
         })
