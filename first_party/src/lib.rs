@@ -5,7 +5,7 @@
 //! | [`login`] | `/login` and `/token`: how a person gets a token |
 //! | [`token`] | what is in a token, how it is made and checked |
 //! | [`scopes`] | the guard that asks for a scope |
-//! | [`docs`] | `/docs`: Swagger UI and the OpenAPI document |
+//! | [`docs`] | `/docs`: Swagger UI and the `OpenAPI` document |
 //!
 //! A token is made for a user, and opens what its scopes say:
 //!

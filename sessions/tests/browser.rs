@@ -1,6 +1,8 @@
 //! The walkthroughs of `sessions` and of its examples, as a person does them: in a real browser,
 //! with the provider on another site (`localhost`) than the app (`127.0.0.1`).
 
+#![expect(clippy::duplicate_mod, reason = "both examples keep accounts")]
+
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod permissions;
