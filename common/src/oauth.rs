@@ -150,7 +150,7 @@ impl OAuth {
         self.0.cookies.encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
 
         tracing::info!(
-            "1/4 we send the browser to {} with a state and a PKCE challenge; the verifier stays here",
+            "1/4 we send the browser to {} with a state and a PKCE challenge; its cookie hides the verifier",
             self.0.provider.name
         );
         Ok(Redirect::to(url.as_str()))
