@@ -17,8 +17,7 @@ use serde_json::json;
 use tower_cookies::Cookies;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const NOT_STARTED_HERE: &str =
-    "this login was not started here, or it has expired or was used; please start again";
+const NOT_STARTED_HERE: &str = "this login was not started here, or it has expired or was used; please start again, with cookies allowed";
 
 fn is_refused(answer: &Answer) {
     assert_eq!(answer.status, 400, "{} {}", answer.url, answer.body);

@@ -57,7 +57,7 @@ impl Running {
         let mut output = BufReader::new(process.stdout.take().expect("its log"));
         let mut log = String::new();
         // The last line that it logs when it is up.
-        while !log.ends_with(" in a browser\n") {
+        while !log.contains(" in a browser to try ") {
             assert_ne!(output.read_line(&mut log).expect("a line"), 0, "it ended: {log}");
         }
         let (_, rest) = log.split_once("listening on ").expect("where it listens");
@@ -214,8 +214,11 @@ fn id_and_secret_of_the_client_belong_together() {
     assert_eq!(problems(&[CLIENT[0]]), ["CLIENT_SECRET is missing; it belongs to CLIENT_ID"]);
     assert_eq!(problems(&[CLIENT[1]]), ["CLIENT_ID is missing; it belongs to CLIENT_SECRET"]);
     for provider in ["discord", "google", "github"] {
-        let [line] = &problems(&[("PROVIDER", provider)])[..] else { panic!("{provider}") };
+        let [line, scopes] = &problems(&[("PROVIDER", provider), ("SCOPES", "\"")])[..] else {
+            panic!("two problems with {provider}")
+        };
         assert!(line.starts_with("CLIENT_ID and CLIENT_SECRET are missing"), "{line}");
+        assert!(scopes.starts_with("SCOPES has a character"), "{scopes}");
     }
     let [line] = &problems(&[("AUTH_URL", "https://op.example/a"), CLIENT[0], CLIENT[1]])[..]
     else {

@@ -28,7 +28,10 @@ pub enum Error {
     Malformed(Cow<'static, str>),
 
     /// 400: the answer does not belong to a login that this browser started (RFC 6749, section 10.12).
-    #[error("this login was not started here, or it has expired or was used; please start again")]
+    #[error(
+        "this login was not started here, or it has expired or was used; please start again, \
+         with cookies allowed"
+    )]
     StateMismatch,
 
     /// 400: the answer comes from another provider than the one that was asked (RFC 9207).

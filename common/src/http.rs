@@ -40,6 +40,8 @@ impl Http {
     /// # Errors
     /// When there are no certificates to check the other side's with.
     pub fn new(direct: bool) -> Result<Self, String> {
+        // The cryptography of TLS, unless the program has chosen another before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             // A redirect followed would carry the code and the client secret to wherever it says.
             .redirect(Policy::none())

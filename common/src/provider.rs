@@ -162,12 +162,7 @@ const CUSTOM_ONLY: [&str; 4] = ["AUTH_URL", "TOKEN_URL", "USERINFO_URL", "REVOCA
 impl Provider {
     /// The provider that the settings choose. `None` after a problem was noted.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        let choice = match settings.get("PROVIDER") {
-            Some(choice) => choice.to_owned(),
-            None if settings.get("AUTH_URL").is_some() => "custom".to_owned(),
-            None if settings.get("CLIENT_ID").is_some() => "discord".to_owned(),
-            None => "demo".to_owned(),
-        };
+        let choice = choice(settings).to_owned();
         let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
         let is_preset = PRESETS.iter().any(|preset| preset.id == choice);
         if is_preset || choice == "demo" {
@@ -185,11 +180,12 @@ impl Provider {
                 let registration = required(settings, registration);
                 Self::custom(settings, registration)
             }
-            "demo" => Self::demo(settings, registration.ok()?).await,
-            preset if is_preset => {
-                let (id, secret) = required(settings, registration)?;
-                Self::preset(preset, id, secret)
-            }
+            "demo" => match registration {
+                Ok(registration) => Self::demo(settings, registration).await,
+                Err(Incomplete) => None,
+            },
+            preset if is_preset => required(settings, registration)
+                .and_then(|(id, secret)| Self::preset(preset, id, secret)),
             _ => {
                 settings.problem("PROVIDER", "is not discord, google, github, demo or custom");
                 None
@@ -295,6 +291,19 @@ pub struct Identity {
     pub subject: String,
     /// What to call the user.
     pub name: String,
+}
+
+/// Which provider the settings choose: what `PROVIDER` says, or what the others mean without it.
+pub fn choice(settings: &Settings) -> &str {
+    settings.get("PROVIDER").unwrap_or_else(|| {
+        if settings.get("AUTH_URL").is_some() {
+            "custom"
+        } else if settings.get("CLIENT_ID").is_some() {
+            "discord"
+        } else {
+            "demo"
+        }
+    })
 }
 
 /// What the application is called at the provider, and its password there.

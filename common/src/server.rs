@@ -203,7 +203,7 @@ impl Server {
         for notice in found.notices {
             tracing::info!("{notice}");
         }
-        tracing::info!("open {public_url}/ in a browser");
+        tracing::info!("open {public_url}/ in a browser to try {}", program_name());
         Ok(Self { addr, public_url, stop, listeners })
     }
 
@@ -213,6 +213,12 @@ impl Server {
         drop(stop);
         listeners.join_all().await;
     }
+}
+
+/// What was started, as `cargo run` calls it.
+fn program_name() -> String {
+    let program = env::current_exe().unwrap_or_default();
+    program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 async fn stop_signal() {
@@ -302,9 +308,9 @@ async fn respond(
     let late = if request.body().is_end_stream() {
         StatusCode::GATEWAY_TIMEOUT
     } else {
+        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
         StatusCode::REQUEST_TIMEOUT
     };
-    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
 
     let answer = timeout(REQUEST_TIMEOUT, TowerToHyperService::new(app).call(request));
     let mut response = match AssertUnwindSafe(answer).catch_unwind().await {

@@ -68,6 +68,7 @@ impl Browser {
     /// # Panics
     /// Never: nothing of this machine is needed.
     pub fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Without certificates, which take longer to read than a test lasts: all is http here.
         let client = Client::builder().redirect(Policy::none()).no_proxy().tls_certs_only([]);
         Self { client: client.build().expect("an HTTP client"), cookies: BTreeMap::new() }

@@ -47,6 +47,7 @@ use common::{
     Page,
     config::{FromSettings, PublicUrl, Setting, Settings},
     oauth::OAuth,
+    provider::choice,
     server::get_only,
 };
 use tower_cookies::{CookieManagerLayer, Cookies};
@@ -94,10 +95,10 @@ impl FromSettings for Sessions {
     const SETTINGS: &'static [&'static [Setting]] = OAuth::SETTINGS;
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        let oauth = OAuth::from_settings(settings).await?;
-        if oauth.provider().userinfo_url.is_none() {
+        if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
             settings.problem("USERINFO_URL", "is missing; a session is about who the user is");
         }
+        let oauth = OAuth::from_settings(settings).await?;
         Some(Self { oauth, refreshes: Refreshes::default() })
     }
 }

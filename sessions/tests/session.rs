@@ -593,6 +593,12 @@ async fn a_session_needs_a_provider_that_says_who_the_user_is() {
     let vars = provider.settings_and(&[("BIND_ADDR", "127.0.0.1:0"), ("USERINFO_URL", "")]);
     let problems = Server::start(sessions::app, Settings::from_vars(vars)).await.unwrap_err();
     assert_eq!(problems, ["USERINFO_URL is missing; a session is about who the user is"]);
+
+    let vars = [("BIND_ADDR", "127.0.0.1:0"), ("PROVIDER", "custom")];
+    let problems = Server::start(sessions::app, Settings::from_vars(vars)).await.unwrap_err();
+    let missing = ["AUTH_URL", "CLIENT_ID", "TOKEN_URL", "USERINFO_URL"];
+    assert!(missing.iter().all(|name| problems.iter().any(|line| line.starts_with(name))));
+    assert_eq!(problems.len(), missing.len(), "all at once: {problems:?}");
 }
 
 #[tokio::test]

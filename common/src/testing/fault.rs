@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{ServerConfig, crypto::aws_lc_rs},
+    rustls::{ServerConfig, crypto::ring},
 };
 
 /// Stands in the answers of [`faults`], so that a test sees whether any of it comes through.
@@ -66,7 +66,7 @@ impl Faulty {
         let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
             .expect("random numbers make a certificate");
         let key = own.signing_key.serialize_der().try_into().expect("a private key");
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("TLS 1.3")
             .with_no_client_auth()

@@ -61,7 +61,7 @@ impl Program {
         let mut log = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut start = String::new();
         // The last line that it logs when it is up.
-        while !start.ends_with(" in a browser\n") {
+        while !start.contains(" in a browser to try ") {
             assert_ne!(log.read_line(&mut start).expect("UTF-8"), 0, "it ended: {start}");
         }
         let (_, rest) = start.split_once("listening on ").expect("where it listens");
