@@ -13,13 +13,12 @@ fn main() {
     let authorization = format!("authorization: Bearer {token}");
     let post = ["-m", "POST", "-T", "application/x-www-form-urlencoded", "-d", form];
     let cases = [
-        Case::new("/endpoint3", "/endpoint3", 200, 0.95),
-        Case::new("/endpoint1 with a token", "/endpoint1", 200, 0.90).with(&["-H", &authorization]),
-        Case::new("/endpoint1 without", "/endpoint1", 401, 0.90),
-        Case::new("POST /token", "/token", 200, 0.60).with(&post),
+        Case::new("/endpoint3", "/endpoint3", 200),
+        Case::new("/endpoint1 with a token", "/endpoint1", 200).with(&["-H", &authorization]),
+        Case::new("/endpoint1 without", "/endpoint1", 401),
+        Case::new("POST /token", "/token", 200).with(&post),
     ];
-    let met = compare(&Process::bare(), &server, &cases);
-    assert!(met || cfg!(debug_assertions), "a goal was not met");
+    compare(&Process::bare(), &server, &cases);
 }
 
 /// A token for `some.scope`.
