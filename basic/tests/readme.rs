@@ -187,7 +187,7 @@ fn a_route_or_example_too_many_or_too_few_is_reported() {
     let routes = |text: &str| names::routes(&Readme::parse(text));
     assert_problems(
         &routes(&readme.replace("/endpoint3", "/endpoint4")),
-        &["/endpoint3", "`/endpoint4`"],
+        &["/endpoint3", "`/endpoint4`", "`/endpoint4`"],
     );
     assert_problems(&routes(&(readme.clone() + "\n`GET /users/you?x`")), &["`/users/you`"]);
     assert_problems(&routes(&(readme + "\n<http://127.0.0.1:5000/logins>")), &["`/logins`"]);

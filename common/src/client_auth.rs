@@ -33,9 +33,6 @@ impl ClientCredentials {
         if params.get("client_secret").is_some() {
             return Err(OAuthError::invalid_request("authenticate by header or by body, not both"));
         }
-        if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
-            return Err(OAuthError::invalid_request("more than one Authorization header"));
-        }
         let Authorization(basic) =
             headers.typed_get::<Authorization<Basic>>().ok_or(INVALID_CLIENT)?;
         // Both are form-encoded before they are base64-encoded (RFC 6749, section 2.3.1).

@@ -232,16 +232,21 @@ impl OAuth {
     /// # Errors
     /// [`Error::Provider`] when the provider fails, or does not say it as we understand it.
     pub async fn identity(&self, token: &Token) -> Result<Identity> {
-        let user = self.user(&token.access_token).await.map_err(|error| match error {
-            Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
-            other => other,
-        })?;
+        let user = self.new_user(token).await?;
         let identity = self.0.provider.identify(&user)?;
         tracing::info!(
             "4/4 we ask {} with the token who the user is, and need not believe the browser",
             self.0.provider.name
         );
         Ok(identity)
+    }
+
+    /// What the provider knows of the user of a token that it has just given.
+    pub(crate) async fn new_user(&self, token: &Token) -> Result<Map<String, Value>> {
+        self.user(&token.access_token).await.map_err(|error| match error {
+            Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
+            other => other,
+        })
     }
 
     /// What the provider knows of the user.

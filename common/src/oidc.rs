@@ -144,7 +144,7 @@ impl OpenId {
         let claims = self.verify(login).await?;
         let mut user = claims.user;
         if oauth.provider().userinfo_url.is_some() {
-            user = oauth.user(&login.token.access_token).await?;
+            user = oauth.new_user(&login.token).await?;
             if user.get("sub").and_then(Value::as_str) != Some(&claims.sub) {
                 return Err(Error::Provider("userinfo speaks of another user".into()));
             }

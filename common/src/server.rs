@@ -24,7 +24,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use hyper::{
-    body::{Body, Incoming},
+    body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -39,6 +39,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use url::Url;
 
@@ -50,6 +51,8 @@ use crate::{
 
 /// How long a client may take to send its headers, also of the next request on a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may read nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one request may take; more than the HTTP client to the provider may.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests may still arrive on open connections after the signal to stop.
@@ -247,9 +250,11 @@ async fn serve(listener: TcpListener, app: Router, https: bool, mut stopped: wat
     let begin = |stream: TcpStream| {
         // Answers are small and whole: waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let app = app.clone();
         let respond = service_fn(move |request| respond(app.clone(), https, request));
-        let connection = http.serve_connection(TokioIo::new(stream), respond);
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), respond);
         tokio::spawn(connections.watch(connection));
     };
     loop {
@@ -303,19 +308,18 @@ async fn respond(
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let html = prefers_html(request.headers());
-    // Who has sent everything is not the one who is slow: a provider is, and browsers would send
-    // a request again that is answered with 408.
-    let late = if request.body().is_end_stream() {
-        StatusCode::GATEWAY_TIMEOUT
-    } else {
-        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
-        StatusCode::REQUEST_TIMEOUT
-    };
+    drop_disguised_cookies(request.headers_mut());
+    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
 
     let answer = timeout(REQUEST_TIMEOUT, TowerToHyperService::new(app).call(request));
     let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(Ok(response))) => response,
-        Ok(Err(_)) => (late, Detail::of("this takes too long; please try again")).into_response(),
+        // Not 408: the client has sent everything, or else `Params` would have said so before;
+        // and after a 408 browsers send a request again by themselves.
+        Ok(Err(_)) => {
+            let detail = Detail::of("this takes too long; please try again");
+            (StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+        }
         Err(_) => {
             let detail = Detail::of("an unexpected error; it is in the log");
             (StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
@@ -324,6 +328,22 @@ async fn respond(
     negotiate(&mut response, html);
     security_headers(response.headers_mut(), https);
     Ok(response)
+}
+
+/// Takes out the cookies whose names are written with escapes. To a browser `%5F_Host-session` is no
+/// `__Host-` cookie, so that every host of the same site can set it for this one; tower-cookies
+/// would read it as `__Host-session`.
+fn drop_disguised_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    if !cookies.iter().any(|cookies| cookies.as_bytes().contains(&b'%')) {
+        return;
+    }
+    let is_plain = |pair: &&str| !pair.split('=').next().is_some_and(|name| name.contains('%'));
+    headers.remove(header::COOKIE);
+    for cookies in cookies.iter().filter_map(|cookies| cookies.to_str().ok()) {
+        let plain = cookies.split(';').filter(is_plain).collect::<Vec<_>>().join(";");
+        headers.extend(HeaderValue::from_str(&plain).map(|plain| (header::COOKIE, plain)));
+    }
 }
 
 /// The headers of every answer; a page or a handler that sets its own keeps it.

@@ -1,5 +1,7 @@
 //! Clients that take their time, and many of them.
 
+use std::time::Duration;
+
 use common::{
     server::Server,
     testing::{
@@ -8,7 +10,12 @@ use common::{
         start, url,
     },
 };
-use tokio::task::JoinSet;
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 async fn server() -> Server {
     start(first_party::app, &[]).await
@@ -47,6 +54,22 @@ async fn a_head_that_takes_too_long_ends_the_connection() {
     let server = server().await;
     let answer = drip(server.addr, "GET / HTTP/1.1\r\nX: ").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+// check 148
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing_of_the_answer_is_cut_off() {
+    let server = server().await;
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    // Some dozens of megabytes: more than the system takes in between.
+    client.write_all(request.repeat(40).as_bytes()).await.unwrap();
+    let cut_off = async {
+        while client.write_all(b"\r\n").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(90), cut_off).await.expect("the server ends the connection");
 }
 
 // check 148

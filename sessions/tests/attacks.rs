@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{
     server::Server,
     testing::{
-        Browser,
+        Browser, callback_at,
         fault::{Fault, Faulty, Then},
         provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply},
         start, url,
@@ -77,6 +77,41 @@ async fn a_user_too_large_for_a_cookie_loses_the_login_and_nothing_else() {
     assert_eq!((status, browser.cookie("session")), (502, None));
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
     assert_eq!(browser.log_in_with_code(&server).await.status, 303, "the next one goes");
+}
+
+// checks 17, 20: another host of the same site can set it, as it has no prefix to the browser
+#[tokio::test]
+async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
+    let secret = "0123456789".repeat(7);
+    let https = [("PUBLIC_URL", "https://app.example.com"), ("SESSION_SECRET", &*secret)];
+    let provider = Provider::start().await;
+    let server = start(sessions::app, &provider.settings_and(&https)).await;
+    let own = format!("http://{}", server.addr);
+    let mut attacker = Browser::new();
+    let login = attacker.get(format!("{own}/login")).await;
+    let callback = callback_at(&own, &login, "code=good");
+    let (name, value) = attacker.cookies.iter().next().expect("the login under way");
+    let (name, value) = (name.1.clone(), value.clone());
+    let status = async |path: &str, cookies: String| {
+        let mut victim = Browser::new();
+        let url = if path.starts_with('/') { format!("{own}{path}") } else { path.to_owned() };
+        let request = victim.request(Method::GET, url).header("cookie", cookies);
+        victim.send(request).await.status
+    };
+    for disguise in ["%5F_Host-", "_%5FHost-", "__%48ost-", "%E2%80%80__Host-", "%20__Host-"] {
+        let name = name.replace("__Host-", disguise);
+        assert_eq!(status(&callback, format!("{name}={value}")).await, 400, "{name}");
+    }
+    assert_eq!(provider.token_requests(), 0, "nobody was logged in to the attacker's account");
+
+    assert_eq!(attacker.get(&callback).await.status, 303);
+    let session = attacker.cookie("__Host-session").expect("the session").to_owned();
+    assert_eq!(status("/privileged", format!("__Host-session={session}")).await, 200);
+    for disguise in ["%5F_Host-session", "__Host-sessio%6E", "%09__Host-session"] {
+        assert_eq!(status("/privileged", format!("{disguise}={session}")).await, 401, "{disguise}");
+        let beside = format!("a=b; {disguise}=x; __Host-session={session}; {disguise}=x");
+        assert_eq!(status("/privileged", beside).await, 200, "{disguise}");
+    }
 }
 
 #[tokio::test]
