@@ -112,7 +112,8 @@ impl CookieKeys {
     /// `HttpOnly`: out of reach of scripts. `SameSite=Lax`: not sent with forms of other sites, but
     /// on the way back from the provider, where `Strict` would be missing. No `Domain`: this host
     /// alone. `__Host-`: browsers then insist on `Secure` and on no `Domain`, so that no other
-    /// host of the same site can plant one.
+    /// host of the same site can plant one; that names are not read with escapes, which would undo
+    /// this, is seen to in [`server`](crate::server).
     fn cookie(&self, name: &str, value: String, lifetime: Duration) -> Cookie<'static> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         Cookie::build((self.full_name(name), value))
