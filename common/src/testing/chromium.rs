@@ -101,6 +101,8 @@ impl Chromium {
         let logs = json!({"browser": "WARNING", "performance": "ALL"});
         capabilities.as_mut().set("goog:loggingPrefs", logs).expect("a capability");
         let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+        // Its HTTP client asks for one, though all is http here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let driver = WebDriver::new(url, capabilities).await.expect("a session with Chromium");
         Self { _process: process, driver }
     }
