@@ -4,7 +4,7 @@
 use common::testing::{
     Browser,
     program::Program,
-    rubbish::{answer_to, over_sockets, request, status, text},
+    rubbish::{answer_to, is_answered, over_sockets, status, text},
 };
 use proptest::prelude::*;
 use reqwest::Url;
@@ -16,12 +16,7 @@ const PATHS: &[&str] = &["/", "/login", "/auth", "/style.css", "/nowhere"];
 fn whatever_is_sent_is_answered_and_nothing_breaks() {
     let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
     let addr = program.addr();
-    proptest!(over_sockets(), |(request in request(PATHS))| {
-        let head = answer_to(addr, &request);
-        prop_assert!(status(&head) < 500, "{}", head);
-    });
-    let said = program.stop();
-    assert!(!said.contains("panicked"), "{said}");
+    is_answered(program, addr, PATHS);
 }
 
 const DEMO_PATHS: &[&str] = &[
@@ -41,12 +36,7 @@ async fn the_demo_provider_answers_whatever_is_sent_too() {
     let login = Browser::new().get(program.join("/login")).await;
     let port = Url::parse(login.location()).expect("a URL").port().expect("a port");
     let addr = ([127, 0, 0, 1], port).into();
-    proptest!(over_sockets(), |(request in request(DEMO_PATHS))| {
-        let head = answer_to(addr, &request);
-        prop_assert!(status(&head) < 500, "{}", head);
-    });
-    let said = program.stop();
-    assert!(!said.contains("panicked"), "{said}");
+    is_answered(program, addr, DEMO_PATHS);
 }
 
 const IN_AN_ANSWER: &[&str] = &[

@@ -8,6 +8,8 @@ use std::{
 
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::Config};
 
+use super::program::Program;
+
 /// How many cases a property gets: what `PROPTEST_CASES` says, or else 256.
 pub fn config() -> Config {
     Config { failure_persistence: None, ..Config::default() }
@@ -190,6 +192,20 @@ pub fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>>
     let no_request =
         vec(any::<u8>(), 0..40).prop_map(|bytes| [b"x", &*bytes, b"\r\n\r\n"].concat());
     prop_oneof![7 => request, 1 => no_request]
+}
+
+/// Sends whatever may be wrong to these paths of a server of the program. Each time there is an
+/// answer, none is the server's failure, and in the end nothing has panicked.
+///
+/// # Panics
+/// With the smallest request that is answered otherwise.
+pub fn is_answered(program: Program, addr: SocketAddr, paths: &'static [&'static str]) {
+    proptest!(over_sockets(), |(request in request(paths))| {
+        let head = answer_to(addr, &request);
+        prop_assert!(status(&head) < 500, "{}", head);
+    });
+    let said = program.stop();
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 /// Sends these bytes over a connection of their own; returns the head of the answer.
