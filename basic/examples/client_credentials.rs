@@ -89,6 +89,7 @@ impl Api {
 
     /// The client credentials grant: id and secret for a token (RFC 6749, section 4.4.2).
     async fn request(&self) -> Result<Token, String> {
+        let asked = unix_now();
         let request = self.client.exchange_client_credentials().add_scopes(self.scopes.clone());
         let answer = request.request_async(&self.http).await;
         // `Display` and not `Debug`, which shows what the server sent, and a token may be in it.
@@ -96,7 +97,7 @@ impl Api {
             RequestTokenError::Request(error) => format!("no token: {error}"),
             other => format!("no token: {other}"),
         })?;
-        let token = token.checked().map_err(|error| format!("no token: {error}"))?;
+        let token = token.checked(asked).map_err(|error| format!("no token: {error}"))?;
 
         let scope = token.scope.as_deref().unwrap_or("as asked for");
         let lifetime = token.expires_in.map_or("unknown".into(), |seconds| format!("{seconds} s"));

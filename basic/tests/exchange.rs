@@ -1,5 +1,7 @@
 //! The token request as the provider sees it, and what each of its answers leads to.
 
+use std::{sync::Arc, time::Duration};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use common::{
     server::Server,
@@ -11,6 +13,7 @@ use common::{
     unix_now,
 };
 use serde_json::{Value, json};
+use tokio::{sync::Notify, time::sleep};
 
 async fn scripted() -> (Provider, Server) {
     let provider = Provider::start().await;
@@ -174,6 +177,22 @@ async fn a_strange_lifetime_overflows_nothing() {
             assert!(token["expires_at"].as_u64().unwrap() >= earliest, "{expires_in}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_that_was_long_on_its_way_does_not_live_longer_for_that() {
+    let (provider, server) = scripted().await;
+    let release = Arc::new(Notify::new());
+    let late = async {
+        provider.token_requests_reach(1).await;
+        let asked = unix_now();
+        sleep(Duration::from_secs(2)).await;
+        release.notify_one();
+        asked
+    };
+    let (answer, asked) =
+        tokio::join!(answer_to(&provider, &server, token(&json!({})).held(&release)), late);
+    assert!(answer.json()["expires_at"].as_u64().unwrap() <= asked + 3600, "{}", answer.body);
 }
 
 // check 55

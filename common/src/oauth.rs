@@ -198,6 +198,7 @@ impl OAuth {
     }
 
     async fn exchange(&self, code: &str, verifier: PkceCodeVerifier) -> Result<Token> {
+        let asked = unix_now();
         self.0
             .client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -205,7 +206,7 @@ impl OAuth {
             .request_async(&self.0.http)
             .await
             .map_err(|error| self.token_error(error))?
-            .checked()
+            .checked(asked)
     }
 
     /// The next token, when the last has run out (RFC 6749, section 6).
@@ -213,6 +214,7 @@ impl OAuth {
     /// # Errors
     /// [`Error::GrantRefused`] when the provider wants the person to log in again.
     pub async fn refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
+        let asked = unix_now();
         let mut token = self
             .0
             .client
@@ -220,7 +222,7 @@ impl OAuth {
             .request_async(&self.0.http)
             .await
             .map_err(|error| self.token_error(error))?
-            .checked()?;
+            .checked(asked)?;
         // No new refresh token in the answer: the old one goes on.
         token.refresh_token.get_or_insert_with(|| refresh_token.clone());
         tracing::info!("the token had run out; {} gave the next one", self.0.provider.name);

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, unix_now};
+use crate::{Error, Result};
 
 /// The members that RFC 6749 knows, spelled as they came, and when the token ends.
 ///
@@ -62,9 +62,12 @@ impl TryFrom<String> for TokenType {
 impl Token {
     /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
     ///
+    /// `asked` is when it was asked for, in Unix seconds: it lives from then on or later, whereas to
+    /// count from its arrival would use it for some moments after its end.
+    ///
     /// # Errors
     /// [`Error::Provider`].
-    pub fn checked(self) -> Result<Self> {
+    pub fn checked(self, asked: u64) -> Result<Self> {
         let is_token = |token: &String| {
             !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
         };
@@ -72,7 +75,7 @@ impl Token {
         if !is_token(self.access_token.secret()) || !refresh_token.is_none_or(is_token) {
             return Err(Error::Provider("a token with characters that no token has".into()));
         }
-        let expires_at = self.expires_in.map(|seconds| unix_now().saturating_add(seconds));
+        let expires_at = self.expires_in.map(|seconds| asked.saturating_add(seconds));
         Ok(Self { expires_at, ..self })
     }
 }

@@ -15,6 +15,7 @@ use common::{
     server::Server,
     testing::rubbish::{changed, config, header_value, text},
     token::Token,
+    unix_now,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use tokio::runtime::Runtime;
@@ -86,7 +87,7 @@ proptest! {
     fn a_token_of_the_provider_can_be_put_into_a_header_or_is_refused(json in text(IN_A_TOKEN)) {
         let token = serde_json::from_str::<Token>(&format!("{{{json}}}"));
         let Ok(token) = token else { return Ok(()) };
-        if let Ok(token) = token.checked() {
+        if let Ok(token) = token.checked(unix_now()) {
             let header = HeaderValue::from_str(token.access_token.secret());
             prop_assert!(header.is_ok());
             prop_assert_eq!(token.expires_at.is_some(), token.expires_in.is_some());
