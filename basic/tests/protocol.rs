@@ -6,9 +6,10 @@ use std::{
     net::TcpStream,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn, routing::get};
 use common::{
     config::{FromSettings, Setting, Settings},
+    error::oauth_endpoint,
     server::Server,
     testing::{Browser, start, url},
 };
@@ -136,9 +137,16 @@ async fn a_second_request_hidden_in_the_first_is_not_answered() {
 #[tokio::test]
 async fn a_request_that_waits_for_others_too_long_is_their_failure_and_not_the_clients() {
     // A handler that takes longer than any request may; the two steps of a login can, together.
-    let app = |Nothing| Router::new().route("/", get(async || std::future::pending::<()>().await));
+    let never = async || std::future::pending::<()>().await;
+    let app = |Nothing| {
+        let token = get(never).layer(from_fn(oauth_endpoint));
+        Router::new().route("/", get(never)).route("/token", token)
+    };
     let server = start(app, &[]).await;
-    let answer = Browser::new().get(url(&server, "/")).await;
+    let (mut program, mut person) = (Browser::new(), Browser::new());
+    let (answer, token) =
+        tokio::join!(program.get(url(&server, "/")), person.visit(url(&server, "/token")));
     assert_eq!(answer.status, 504, "{}", answer.body);
     assert_eq!(answer.json()["detail"], "this takes too long; please try again");
+    assert_eq!((token.status, &token.json()["error"]), (504, &"server_error".into()));
 }

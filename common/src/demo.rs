@@ -32,7 +32,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
-    middleware::map_response,
+    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -176,7 +176,7 @@ fn app(demo: Demo) -> Router {
         .route("/api/oauth2/token", post(token))
         .route("/api/oauth2/token/revoke", post(revoke))
         // Not `layer`, which after the merge would answer for every path that is not there.
-        .route_layer(map_response(oauth_endpoint));
+        .route_layer(from_fn(oauth_endpoint));
     Router::new()
         .route("/", get(index))
         .route("/oauth2/authorize", get_only(authorize).post(decide))

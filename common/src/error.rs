@@ -4,16 +4,19 @@
 //! [`Detail`]; on OAuth endpoints [`oauth_endpoint`] makes RFC 6749 JSON of it; the server makes
 //! of every other error a page or JSON, by what the client prefers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use askama::Template;
 use axum::{
     Extension, Json,
+    extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::page::Page;
 
@@ -164,6 +167,16 @@ impl IntoResponse for OAuthError {
 #[derive(Clone, Copy)]
 struct Code(&'static str);
 
+/// How long an OAuth endpoint may take: less than a request to anything, whose end would not know
+/// that these have errors of their own.
+const OAUTH_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// 504: it is not the client that is slow. After a 408 browsers would send the request again.
+pub(crate) fn too_slow() -> Response {
+    let detail = Detail::of("this takes too long; please try again");
+    (StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+}
+
 /// Marks a response that is not to be rewritten any more.
 #[derive(Clone, Copy)]
 struct Finished;
@@ -188,11 +201,9 @@ impl axum::response::IntoResponseParts for NoStore {
 
 /// Middleware for the routes that answer RFC 6749 JSON to every client: what the framework refuses
 /// (405, 413, ...) becomes an OAuth error too.
-#[allow(
-    clippy::unused_async,
-    reason = "as middleware has to be; clippy sees that only where it is used"
-)]
-pub async fn oauth_endpoint(mut response: Response) -> Response {
+pub async fn oauth_endpoint(request: Request, next: Next) -> Response {
+    let response = timeout(OAUTH_TIMEOUT, next.run(request)).await;
+    let mut response = response.unwrap_or_else(|_| too_slow());
     let status = response.status();
     if is_error(status) {
         let error = match response.extensions_mut().remove::<Code>() {

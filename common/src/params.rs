@@ -13,8 +13,7 @@ use tokio::time::timeout;
 
 use crate::error::{Detail, Error, Result};
 
-/// How long a form may take to arrive: less than a whole request, whose end would not know that an
-/// OAuth endpoint has errors of its own.
+/// How long a form may take to arrive: less than an answer, as here it is the client that is slow.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The parameters of the query of a `GET`, or of the form that a `POST` sends.

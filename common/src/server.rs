@@ -45,7 +45,7 @@ use url::Url;
 
 use crate::{
     config::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, is_loopback, table},
-    error::{Detail, negotiate, prefers_html},
+    error::{Detail, negotiate, prefers_html, too_slow},
     page::stylesheet,
 };
 
@@ -314,12 +314,7 @@ async fn respond(
     let answer = timeout(REQUEST_TIMEOUT, TowerToHyperService::new(app).call(request));
     let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(Ok(response))) => response,
-        // Not 408: the client has sent everything, or else `Params` would have said so before;
-        // and after a 408 browsers send a request again by themselves.
-        Ok(Err(_)) => {
-            let detail = Detail::of("this takes too long; please try again");
-            (StatusCode::GATEWAY_TIMEOUT, detail).into_response()
-        }
+        Ok(Err(_)) => too_slow(),
         Err(_) => {
             let detail = Detail::of("an unexpected error; it is in the log");
             (StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
@@ -334,10 +329,11 @@ async fn respond(
 /// `__Host-` cookie, so that every host of the same site can set it for this one; tower-cookies
 /// would read it as `__Host-session`.
 fn drop_disguised_cookies(headers: &mut HeaderMap) {
-    let cookies: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    let cookies = headers.get_all(header::COOKIE);
     if !cookies.iter().any(|cookies| cookies.as_bytes().contains(&b'%')) {
         return;
     }
+    let cookies: Vec<_> = cookies.iter().cloned().collect();
     let is_plain = |pair: &&str| !pair.split('=').next().is_some_and(|name| name.contains('%'));
     headers.remove(header::COOKIE);
     for cookies in cookies.iter().filter_map(|cookies| cookies.to_str().ok()) {

@@ -11,7 +11,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::HeaderMap,
-    middleware::map_response,
+    middleware::from_fn,
     routing::{get, post},
 };
 use common::{
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 pub fn app(server: Server) -> Router {
     Router::new()
         .route("/", get("POST /token gives a program a token, which opens /endpoint1\n"))
-        .route("/token", post(token).layer(map_response(oauth_endpoint)))
+        .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .with_state(server.clone())
         .merge(first_party::endpoints().with_state(server.tokens))
 }

@@ -33,7 +33,7 @@
 use askama::Template;
 use axum::{
     Json, Router,
-    middleware::map_response,
+    middleware::from_fn,
     routing::{get, post},
 };
 use common::{
@@ -72,7 +72,7 @@ where
     endpoints
         .route("/endpoint3", get_only(endpoint3))
         .route("/login", get_and_post(login::form, submit))
-        .route("/token", post(token).layer(map_response(oauth_endpoint)))
+        .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .merge(docs::app(tokens.public_url()))
         .with_state(tokens)
 }
