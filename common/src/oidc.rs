@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::response::Redirect;
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
+    errors::ErrorKind,
     jwk::{Jwk, KeyAlgorithm, PublicKeyUse},
 };
 use oauth2::{AuthType, ClientId};
@@ -234,7 +235,11 @@ impl OpenId {
         validation.validate_nbf = true;
         validation.leeway = LEEWAY;
         let claims = jsonwebtoken::decode::<IdClaims>(token, &key, &validation)
-            .map_err(|error| bad(&format!("{:?}", error.kind())))?
+            .map_err(|error| match error.kind() {
+                // It quotes what the provider has written.
+                ErrorKind::Json(_) => bad("claims that are missing or of another type"),
+                kind => bad(&format!("{kind:?}")),
+            })?
             .claims;
         if claims.iss != self.0.issuer || claims.sub.is_empty() {
             return Err(bad("a wrong issuer, or no subject"));
