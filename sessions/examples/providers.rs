@@ -8,7 +8,7 @@
 //! switch on Discord, likewise `GOOGLE_…`, `GITHUB_…`, and `OIDC_…` with `OIDC_ISSUER` for any
 //! OpenID provider.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -32,12 +32,16 @@ use common::{
 };
 use oauth2::{ClientId, ClientSecret};
 use sessions::session::{self, Session};
+use tokio::time::timeout;
 use tower_cookies::{CookieManagerLayer, Cookies};
 
 #[path = "db/accounts.rs"]
 pub mod accounts;
 
 use accounts::{Account, Accounts, DATABASE_URL};
+
+/// How long a logout waits for the provider: less than a request may take.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     common::run(app)
@@ -141,10 +145,15 @@ async fn logout(
     headers: HeaderMap,
 ) -> Result<Redirect, Error> {
     check_same_origin(&headers, &providers.public_url)?;
-    if let Some(choice) = providers.session(&cookies).and_then(|s| providers.find(&s.user.provider))
-        && let Ok(oauth) = choice.oauth().await
-    {
-        session::end(&oauth, &cookies).await;
+    let session = providers.session(&cookies);
+    if let Some(choice) = session.and_then(|session| providers.find(&session.user.provider)) {
+        let at_provider = async {
+            if let Ok(oauth) = choice.oauth().await {
+                session::end(&oauth, &cookies).await;
+            }
+        };
+        // To find it and to tell it can take long together, and must not keep anybody logged in.
+        let _ = timeout(LOGOUT_TIMEOUT, at_provider).await;
     }
     session::forget(&providers.keys, &cookies);
     Ok(Redirect::to("/"))

@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 
+use std::{sync::Arc, time::Duration};
+
 use aws_lc_rs::{
     encoding::AsDer,
     rsa::KeySize,
@@ -21,6 +23,7 @@ use common::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
+use tokio::{sync::Notify, time::sleep};
 
 /// A key of the provider, and its public half.
 struct SigningKey {
@@ -69,14 +72,7 @@ impl OpenId {
     async fn with(change: fn(&mut Value), keys: Value) -> Self {
         let provider = Provider::scripted(move |seen| match &*seen.path {
             "/.well-known/openid-configuration" => {
-                let origin = format!("http://{}", seen.header("host"));
-                let mut metadata = json!({
-                    "issuer": origin,
-                    "authorization_endpoint": format!("{origin}/authorize"),
-                    "token_endpoint": format!("{origin}/token"),
-                    "userinfo_endpoint": format!("{origin}/user"),
-                    "jwks_uri": format!("{origin}/keys"),
-                });
+                let mut metadata = metadata(&format!("http://{}", seen.header("host")));
                 change(&mut metadata);
                 Some(Reply::json(200, &metadata))
             }
@@ -85,14 +81,7 @@ impl OpenId {
             _ => None,
         })
         .await;
-        let settings = [
-            ("OIDC_ISSUER", &*provider.origin),
-            ("OIDC_CLIENT_ID", CLIENT_ID),
-            ("OIDC_CLIENT_SECRET", CLIENT_SECRET),
-            ("DISCORD_CLIENT_ID", "discord-client"),
-            ("DISCORD_CLIENT_SECRET", "discord-secret"),
-        ];
-        let server = start(providers::app, &settings).await;
+        let server = server_of(&provider).await;
         Self { provider, server }
     }
 
@@ -115,6 +104,30 @@ impl OpenId {
     async fn log_in_with(&self, browser: &mut Browser, key: &SigningKey) -> Answer {
         self.log_in(browser, |claims| with_id_token(&key.sign(&claims))).await
     }
+}
+
+/// What such a provider says of itself.
+fn metadata(origin: &str) -> Value {
+    json!({
+        "issuer": origin,
+        "authorization_endpoint": format!("{origin}/authorize"),
+        "token_endpoint": format!("{origin}/token"),
+        "userinfo_endpoint": format!("{origin}/user"),
+        "revocation_endpoint": format!("{origin}/revoke"),
+        "jwks_uri": format!("{origin}/keys"),
+    })
+}
+
+async fn server_of(provider: &Provider) -> Server {
+    let settings = [
+        ("OIDC_ISSUER", &*provider.origin),
+        ("OIDC_CLIENT_ID", CLIENT_ID),
+        ("OIDC_CLIENT_SECRET", CLIENT_SECRET),
+        ("DISCORD_CLIENT_ID", "discord-client"),
+        ("DISCORD_CLIENT_SECRET", "discord-secret"),
+        ("SESSION_SECRET", &*"5".repeat(64)),
+    ];
+    start(providers::app, &settings).await
 }
 
 /// Makes a token answer of the claims that would be right.
@@ -407,4 +420,29 @@ async fn a_provider_that_announces_iss_must_send_it() {
         assert_eq!(browser.get(callback).await.status, 400, "{iss}");
     }
     assert_eq!(openid.provider.token_requests(), 0);
+}
+
+// check 158
+#[tokio::test]
+async fn a_logout_works_while_the_provider_is_slow_at_everything() {
+    let key = SigningKey::es256("key-1");
+    let openid = OpenId::start(&key).await;
+    let mut browser = Browser::new();
+    openid.log_in_with(&mut browser, &key).await;
+
+    // A server that was just started has to find the provider before it can tell it anything.
+    let restarted = server_of(&openid.provider).await;
+    let (found, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let discovery = Reply::json(200, &metadata(&openid.provider.origin)).held(&found);
+    openid.provider.answer_next("/.well-known/openid-configuration", discovery);
+    for _ in ["access_token", "refresh_token"] {
+        openid.provider.answer_next("/revoke", Reply::new(200, "text/plain", "").held(&never));
+    }
+    let late = async {
+        sleep(Duration::from_secs(7)).await;
+        found.notify_one();
+    };
+    let (out, ()) = tokio::join!(browser.post(url(&restarted, "/logout"), &[]), late);
+    assert_eq!((out.status, out.location()), (303, "/"), "{}", out.body);
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
 }
