@@ -34,7 +34,6 @@ impl fmt::Debug for CookieKeys {
 struct Sealed<T> {
     purpose: String,
     expires: u64,
-    #[serde(flatten)]
     value: T,
 }
 

@@ -48,7 +48,7 @@ async fn two_ids_that_are_one_in_floating_point_are_not_one_user() {
         let (_, _, browser, status) = logged_in_as(&format!("{{\"id\":{id}}}")).await;
         assert_eq!(status, 303, "{id}");
         let session = readable(browser.cookie("session").expect("the session"));
-        assert_eq!(session["user"]["subject"], id, "to the last digit");
+        assert_eq!(session["value"]["user"]["subject"], id, "to the last digit");
     }
 }
 
@@ -63,7 +63,10 @@ async fn a_user_cannot_name_himself_into_a_longer_session_or_another_user() {
     assert_eq!(status, 303);
     let session = readable(browser.cookie("session").expect("the session"));
     let short: String = name.chars().take(100).collect();
-    assert_eq!(session["user"], json!({ "provider": "127.0.0.1", "subject": "7", "name": short }));
+    assert_eq!(
+        session["value"]["user"],
+        json!({ "provider": "127.0.0.1", "subject": "7", "name": short })
+    );
     assert_eq!(session["purpose"], "session");
     assert!(session["expires"].as_u64().expect("a time") <= unix_now() + LIFETIME.as_secs());
     assert_eq!(browser.get(url(&server, "/privileged")).await.status, 200);

@@ -210,7 +210,7 @@ async fn no_token_is_readable_in_a_cookie() {
     let readable = BASE64_URL_SAFE_NO_PAD.decode(&session[44..]).expect("base64url");
     let readable: Value = serde_json::from_slice(&readable).expect("JSON, readable as promised");
     let user = json!({ "provider": "127.0.0.1", "subject": "1", "name": "ada" });
-    assert_eq!(readable["user"], user);
+    assert_eq!(readable["value"]["user"], user);
     let ends = readable["expires"].as_u64().unwrap() - unix_now();
     assert!((604_700..=604_800).contains(&ends), "seven days: {ends}");
 
