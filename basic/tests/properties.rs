@@ -4,7 +4,7 @@
 use common::testing::{
     Browser,
     program::Program,
-    rubbish::{answer_to, is_answered, over_sockets, status, text},
+    rubbish::{answer_to, config, is_answered, status, text},
 };
 use proptest::prelude::*;
 use reqwest::Url;
@@ -71,7 +71,7 @@ async fn an_answer_without_the_state_of_this_browser_is_400_whatever_else_it_say
     browser.get(program.join("/login")).await;
     let ((_, name), value) = browser.cookies.pop_first().expect("the login's cookie");
     let addr = program.addr();
-    proptest!(over_sockets(), |(answer in text(IN_AN_ANSWER))| {
+    proptest!(config(), |(answer in text(IN_AN_ANSWER))| {
         let answer: String = answer.chars().filter(|c| c.is_ascii_graphic() && *c != '#').collect();
         let cookie = format!("Host: 127.0.0.1\r\nCookie: {name}={value}");
         let request = format!("GET /auth?{answer} HTTP/1.1\r\n{cookie}\r\n\r\n");

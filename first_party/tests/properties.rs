@@ -9,9 +9,7 @@ use common::{
     config::PublicUrl,
     testing::{
         program::Program,
-        rubbish::{
-            answer_to, changed, config, header_value, is_answered, over_sockets, status, text,
-        },
+        rubbish::{answer_to, changed, config, header_value, is_answered, status, text},
     },
 };
 use first_party::{
@@ -168,7 +166,7 @@ fn who_accepts_no_page_gets_none() {
     let accept = select(&["text/html", "application/xhtml+xml", "text/html;q=1.000"][..]);
     let quality = 0.0..2.0_f32;
     let inputs = (header_value(IN_ACCEPT), accept, quality);
-    proptest!(over_sockets(), |((range, accept, quality) in inputs)| {
+    proptest!(config(), |((range, accept, quality) in inputs)| {
         let ask = |accept: &[u8]| {
             let start = b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: ";
             answer_to(addr, &[start, accept, b"\r\n\r\n"].concat())

@@ -4,7 +4,7 @@ use common::{
     config::PublicUrl,
     testing::{
         program::Program,
-        rubbish::{answer_to, config, header_value, is_answered, over_sockets, status, text},
+        rubbish::{answer_to, config, header_value, is_answered, status, text},
     },
 };
 use proptest::prelude::*;
@@ -118,7 +118,7 @@ const IN_COOKIES: &[&str] = &[
 fn cookies_that_the_server_did_not_write_open_nothing() {
     let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &[]);
     let addr = program.addr();
-    proptest!(over_sockets(), |(cookies in header_value(IN_COOKIES))| {
+    proptest!(config(), |(cookies in header_value(IN_COOKIES))| {
         let paths = [("/privileged", 401), ("/users/me", 401), ("/auth?state=a&code=b", 400)];
         for (path, expected) in paths {
             let start = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ");
