@@ -262,10 +262,11 @@ impl OpenId {
         Ok(claims)
     }
 
-    /// The provider's key of this name. Keys are kept, and fetched once more when the name is new.
+    /// The provider's key of this name. Keys are kept, and fetched once more when the name is new;
+    /// of a key without a name nobody knows whether it is still the same.
     async fn key(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey> {
         let mut keys = self.kept_keys();
-        if find(&keys, kid, algorithm).is_none() {
+        if kid.is_none() || find(&keys, kid, algorithm).is_none() {
             let Discovered { jwks_uri, .. } = self.discovered().await?;
             let set: KeySet = self.fetch(jwks_uri).await?;
             // A key of a kind that is not known here is no reason to refuse the others.

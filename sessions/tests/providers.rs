@@ -262,6 +262,20 @@ async fn keys_are_fetched_once_and_once_more_for_a_new_name() {
 }
 
 #[tokio::test]
+async fn a_key_without_a_name_may_be_another_one_the_next_time() {
+    let [first, second] = ["", ""].map(|name| {
+        let mut key = SigningKey::es256(name);
+        key.jwk.common.key_id = None;
+        key
+    });
+    let openid = OpenId::start(&second).await;
+    openid.provider.answer_next("/keys", Reply::json(200, &json!({ "keys": [first.jwk] })));
+    for key in [&first, &second] {
+        assert_eq!(openid.log_in_with(&mut Browser::new(), key).await.status, 303);
+    }
+}
+
+#[tokio::test]
 async fn an_id_token_that_is_not_of_this_login_is_refused() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
