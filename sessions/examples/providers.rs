@@ -38,7 +38,7 @@ use tower_cookies::{CookieManagerLayer, Cookies};
 #[path = "db/accounts.rs"]
 pub mod accounts;
 
-use accounts::{Account, Accounts, DATABASE_URL};
+use accounts::{Account, Accounts, DATABASE_URL, DatabaseError};
 
 /// How long a logout waits for the provider: less than a request may take.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,8 +134,11 @@ async fn me(
     cookies: Cookies,
 ) -> Result<Json<Account>, Response> {
     let session = providers.session(&cookies).ok_or_else(|| Error::NotLoggedIn.into_response())?;
-    let account = providers.accounts.find_or_create(&session.user).await;
-    account.map(Json).map_err(IntoResponse::into_response)
+    let account = providers.accounts.find(&session.user).await;
+    account.map_err(IntoResponse::into_response)?.map(Json).ok_or_else(|| {
+        session::forget(&providers.keys, &cookies);
+        Error::NotLoggedIn.into_response()
+    })
 }
 
 /// `POST /logout`: ends the session here and the token at the provider that gave it.
@@ -193,6 +196,16 @@ impl Providers {
     fn session(&self, cookies: &Cookies) -> Option<Session> {
         let session = session::of_any_provider(&self.keys, cookies)?;
         self.find(&session.user.provider).is_some().then_some(session)
+    }
+}
+
+impl Accounts {
+    /// The account of this user, unless it was deleted: only a login makes a new one.
+    async fn find(&self, user: &Identity) -> Result<Option<Account>, DatabaseError> {
+        const SQL: &str = "SELECT id, provider, subject, name FROM accounts
+            WHERE provider = ?1 AND subject = ?2";
+        let query = sqlx::query_as(SQL).bind(&user.provider).bind(&user.subject);
+        Ok(query.fetch_optional(&self.0).await?)
     }
 }
 

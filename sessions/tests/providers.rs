@@ -228,6 +228,21 @@ async fn logout_ends_the_session_and_the_token() {
 }
 
 #[tokio::test]
+async fn a_session_whose_account_is_gone_makes_no_new_one() {
+    let key = SigningKey::es256("key-1");
+    let openid = OpenId::start(&key).await;
+    let mut browser = Browser::new();
+    openid.log_in_with(&mut browser, &key).await;
+    assert_eq!(browser.get(url(&openid.server, "/users/me")).await.json()["id"], 1);
+
+    // The same secret, so that the session is good, and a new database.
+    let restarted = server_of(&openid.provider).await;
+    let me = browser.get(url(&restarted, "/users/me")).await;
+    assert_eq!((me.status, &me.json()["detail"]), (401, &json!("Not logged in")));
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
+}
+
+#[tokio::test]
 async fn an_openid_provider_is_found_by_its_issuer_alone() {
     for key in [SigningKey::es256("key-1"), SigningKey::rs256("key-1")] {
         let openid = OpenId::start(&key).await;
