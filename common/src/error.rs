@@ -167,8 +167,8 @@ impl IntoResponse for OAuthError {
 #[derive(Clone, Copy)]
 struct Code(&'static str);
 
-/// How long an OAuth endpoint may take: less than a request to anything, whose end would not know
-/// that these have errors of their own.
+/// How long an OAuth endpoint may take: less than the server's limit for every request, which ends
+/// with an error that is not OAuth's.
 const OAUTH_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// 504: it is not the client that is slow. After a 408 browsers would send the request again.
@@ -200,7 +200,7 @@ impl axum::response::IntoResponseParts for NoStore {
 }
 
 /// Middleware for the routes that answer RFC 6749 JSON to every client: what the framework refuses
-/// (405, 413, ...) becomes an OAuth error too.
+/// (405, 413, ...) becomes an OAuth error too, and so does what takes more than 12 seconds.
 pub async fn oauth_endpoint(request: Request, next: Next) -> Response {
     let response = timeout(OAUTH_TIMEOUT, next.run(request)).await;
     let mut response = response.unwrap_or_else(|_| too_slow());

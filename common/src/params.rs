@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use crate::error::{Detail, Error, Result};
 
-/// How long a form may take to arrive: less than an answer, as here it is the client that is slow.
+/// How long a form may take to arrive: less than the answer may, so that a slow client gets a 408
+/// and not the 504 of a slow server.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The parameters of the query of a `GET`, or of the form that a `POST` sends.

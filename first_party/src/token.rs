@@ -15,7 +15,7 @@ use common::{
     random_token, unix_now,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// How long a token lives. There is no way to call one back, so that it is short.
 pub const LIFETIME: Duration = Duration::from_mins(30);
@@ -24,8 +24,8 @@ pub const LIFETIME: Duration = Duration::from_mins(30);
 /// that neither can be taken for the other (RFC 9700, section 4.15).
 pub const CLIENT: &str = "client:";
 
-/// What a token says (RFC 9068, section 2.2). Each is required, and one text or number: `iss` or
-/// `aud` as a list would let another one in beside ours.
+/// What a token says (RFC 9068, section 2.2). Each but `nbf` is required, and one text or number:
+/// `iss` or `aud` as a list would let another one in beside ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// Who made it: `PUBLIC_URL`.
@@ -40,14 +40,26 @@ pub struct Claims {
     pub scope: String,
     /// When it was made, in Unix seconds.
     pub iat: u64,
-    /// From when on it is good, in Unix seconds; ours are at once, and do not say it.
-    #[serde(default, skip_serializing)]
-    pub nbf: u64,
     /// From when on it is good for nothing, in Unix seconds.
     pub exp: u64,
     /// A name of its own.
     pub jti: String,
+    /// From when on it is good, in Unix seconds; ours are at once, and do not say it.
+    #[serde(default, skip_serializing)]
+    pub nbf: u64,
 }
+
+/// The header of our tokens, which has no other members: no `crit` that nobody here understands
+/// (RFC 7515, section 4.1.11), no key that the token brings along.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnHeader {
+    typ: String,
+    alg: String,
+}
+
+/// The type keeps other tokens of the same key apart (RFC 8725, section 3.11).
+const TYPE: &str = "at+jwt";
 
 /// The answer to a token request (RFC 6749, section 5.1).
 #[derive(Serialize, utoipa::ToSchema)]
@@ -71,6 +83,7 @@ struct Inner {
     header: Header,
     signing_key: EncodingKey,
     keys: Vec<DecodingKey>,
+    /// `PUBLIC_URL` as the claims have it.
     issuer: String,
     public_url: PublicUrl,
 }
@@ -89,8 +102,7 @@ impl Tokens {
     /// When there is no secret; the settings always give one.
     pub fn new(secrets: &[String], public_url: PublicUrl) -> Self {
         Self(Arc::new(Inner {
-            // The type keeps other tokens of the same key apart (RFC 8725, section 3.11).
-            header: Header { typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) },
+            header: Header { typ: Some(TYPE.into()), ..Header::new(Algorithm::HS256) },
             signing_key: EncodingKey::from_secret(secrets[0].as_bytes()),
             keys: secrets.iter().map(|s| DecodingKey::from_secret(s.as_bytes())).collect(),
             issuer: public_url.to_string(),
@@ -111,9 +123,9 @@ impl Tokens {
             client_id: client_id.to_owned(),
             scope: scope.clone(),
             iat,
-            nbf: 0,
             exp: iat + LIFETIME.as_secs(),
             jti: random_token(),
+            nbf: 0,
         };
         let access_token = jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing_key)
             .expect("texts and numbers are JSON, and HMAC takes any key");
@@ -122,33 +134,35 @@ impl Tokens {
 
     /// What a token says, if it is one of ours and has not ended.
     ///
-    /// jsonwebtoken checks the signature. What else makes a token one of ours is a line each, and
-    /// its own validation would read everything twice and let missing claims pass.
+    /// The cryptography is jsonwebtoken's. Its `decode` would read header and claims twice, and take
+    /// more than we ever write: what makes a token one of ours is all here, to be kept when copied.
     pub fn verify(&self, token: &str) -> Option<Claims> {
-        let Inner { header, keys, issuer, .. } = &*self.0;
-        // Our own header and no other: who lets the token choose the algorithm lets the attacker
-        // choose (RFC 8725, section 3.1); no other type, no `crit` that nobody here understands
-        // (RFC 7515, section 4.1.11), no key that the token brings along.
-        if jsonwebtoken::decode_header(token).ok()? != *header {
-            return None;
-        }
+        let Inner { keys, issuer, .. } = &*self.0;
         let (message, signature) = token.rsplit_once('.')?;
-        let signed = |key| crypto::verify(signature, message.as_bytes(), key, header.alg);
-        if !keys.iter().any(|key| matches!(signed(key), Ok(true))) {
+        // One algorithm: who lets the token choose lets the attacker choose (RFC 8725, section 3.1).
+        let verify = |key| crypto::verify(signature, message.as_bytes(), key, Algorithm::HS256);
+        if !keys.iter().any(|key| matches!(verify(key), Ok(true))) {
             return None;
         }
-        let (_, claims) = message.split_once('.')?;
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-        let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        let (header, claims) = message.split_once('.')?;
+        let (header, claims): (OwnHeader, Claims) = (object(header)?, object(claims)?);
         let now = unix_now();
-        let is_ours = claims.iss == *issuer && claims.aud == *issuer && !claims.sub.is_empty();
-        (is_ours && claims.nbf <= now && now < claims.exp).then_some(claims)
+        let is_ours = header.typ == TYPE && header.alg == "HS256";
+        let is_for_us = claims.iss == *issuer && claims.aud == *issuer && !claims.sub.is_empty();
+        (is_ours && is_for_us && claims.nbf <= now && now < claims.exp).then_some(claims)
     }
 
     /// Where browsers find this server.
     pub fn public_url(&self) -> &PublicUrl {
         &self.0.public_url
     }
+}
+
+/// What a part of a token says. It must be an object: serde takes a list for a struct too.
+fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(&json).ok())?
 }
 
 impl FromSettings for Tokens {

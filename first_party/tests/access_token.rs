@@ -169,7 +169,12 @@ async fn a_header_other_than_our_own_is_refused() {
         r#"{"typ":"at+jwt"}"#,
         r#"{"typ":"at+jwt","alg":null}"#,
         r#"{"typ":"at+jwt","alg":["HS256"]}"#,
+        r#"{"typ":"at+jwt","alg":{"HS256":null}}"#,
         r#"{"typ":"at+jwt","alg":{"HS256":null},"x":1}"#,
+        r#"{"typ":"at+jwt","alg":"HS256","crit":null}"#,
+        r#"{"typ":"at+jwt","alg":"HS256","kid":null}"#,
+        r#"{"typ":"at+jwt","alg":"HS256","jwk":null,"jku":null,"x5u":null}"#,
+        r#"{"typ":"at+jwt","alg":"hs256"}"#,
         r#"{"typ":"at+jwt","alg":"HS256","crit":["x"],"x":1}"#,
         r#"{"typ":"at+jwt","alg":"HS256","crit":["exp"]}"#,
         r#"{"typ":"at+jwt","alg":"HS256","crit":[]}"#,
@@ -191,6 +196,7 @@ async fn a_header_other_than_our_own_is_refused() {
         r#"{"typ":"JWT","typ":"at+jwt","alg":"HS256"}"#,
         r#"{"typ":"at+jwt","alg":"HS256"}{}"#,
         r#"["at+jwt","HS256"]"#,
+        r#"["HS256","at+jwt"]"#,
         r#""HS256""#,
         "{}",
         "null",
@@ -335,6 +341,7 @@ async fn a_payload_that_is_not_one_object_with_each_claim_once_is_refused() {
     let values: Vec<_> = ["iss", "aud", "sub", "client_id", "scope", "iat", "exp", "jti"]
         .map(|name| claims(&server)[name].clone())
         .into();
+    let values_and_nbf = [&values[..], &[json!(0)]].concat();
     let mut cases: Vec<Vec<u8>> = [
         "[1]",
         "{}",
@@ -344,6 +351,8 @@ async fn a_payload_that_is_not_one_object_with_each_claim_once_is_refused() {
         "alice",
         "",
         &json!(values).to_string(),
+        &json!(values_and_nbf).to_string(),
+        &format!(" {}", json!(values_and_nbf)),
         &format!("[{good}]"),
         &format!("{good}{good}"),
         &format!("{good}x"),

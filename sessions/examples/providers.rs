@@ -156,7 +156,9 @@ async fn logout(
             }
         };
         // To find it and to tell it can take long together, and must not keep anybody logged in.
-        let _ = timeout(LOGOUT_TIMEOUT, at_provider).await;
+        if timeout(LOGOUT_TIMEOUT, at_provider).await.is_err() {
+            tracing::warn!("the token could not be revoked: {} is too slow", choice.name);
+        }
     }
     session::forget(&providers.keys, &cookies);
     Ok(Redirect::to("/"))

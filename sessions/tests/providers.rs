@@ -16,6 +16,7 @@ use common::{
     server::Server,
     testing::{
         Answer, Browser, param_of,
+        program::{self, Program},
         provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
         start, url,
     },
@@ -24,6 +25,8 @@ use common::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::sleep};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A key of the provider, and its public half.
 struct SigningKey {
@@ -85,20 +88,8 @@ impl OpenId {
         Self { provider, server }
     }
 
-    /// A login whose token answer the test makes of the claims that would be right.
     async fn log_in(&self, browser: &mut Browser, answer: impl FnOnce(Value) -> Reply) -> Answer {
-        let login = browser.get(url(&self.server, "/login/oidc")).await;
-        let claims = json!({
-            "iss": self.provider.origin,
-            "aud": CLIENT_ID,
-            "sub": "ada-1",
-            "iat": unix_now(),
-            "exp": unix_now() + 300,
-            "nonce": param_of(login.location(), "nonce"),
-        });
-        self.provider.answer_next("/token", answer(claims));
-        let state = param_of(login.location(), "state");
-        browser.get(url(&self.server, &format!("/auth/oidc?code=c&state={state}"))).await
+        log_in(&self.provider, &self.server.public_url.to_string(), browser, answer).await
     }
 
     async fn log_in_with(&self, browser: &mut Browser, key: &SigningKey) -> Answer {
@@ -118,16 +109,40 @@ fn metadata(origin: &str) -> Value {
     })
 }
 
-async fn server_of(provider: &Provider) -> Server {
-    let settings = [
-        ("OIDC_ISSUER", &*provider.origin),
+fn settings(provider: &Provider) -> [(&str, &str); 6] {
+    [
+        ("OIDC_ISSUER", &provider.origin),
         ("OIDC_CLIENT_ID", CLIENT_ID),
         ("OIDC_CLIENT_SECRET", CLIENT_SECRET),
         ("DISCORD_CLIENT_ID", "discord-client"),
         ("DISCORD_CLIENT_SECRET", "discord-secret"),
-        ("SESSION_SECRET", &*"5".repeat(64)),
-    ];
-    start(providers::app, &settings).await
+        ("SESSION_SECRET", SECRET),
+    ]
+}
+
+async fn server_of(provider: &Provider) -> Server {
+    start(providers::app, &settings(provider)).await
+}
+
+/// A login whose token answer the test makes of the claims that would be right.
+async fn log_in(
+    provider: &Provider,
+    origin: &str,
+    browser: &mut Browser,
+    answer: impl FnOnce(Value) -> Reply,
+) -> Answer {
+    let login = browser.get(format!("{origin}/login/oidc")).await;
+    let claims = json!({
+        "iss": provider.origin,
+        "aud": CLIENT_ID,
+        "sub": "ada-1",
+        "iat": unix_now(),
+        "exp": unix_now() + 300,
+        "nonce": param_of(login.location(), "nonce"),
+    });
+    provider.answer_next("/token", answer(claims));
+    let state = param_of(login.location(), "state");
+    browser.get(format!("{origin}/auth/oidc?code=c&state={state}")).await
 }
 
 /// Makes a token answer of the claims that would be right.
@@ -403,6 +418,25 @@ async fn userinfo_must_speak_of_the_user_of_the_id_token() {
 }
 
 #[tokio::test]
+async fn what_an_id_token_says_does_not_reach_the_log() {
+    let key = SigningKey::es256("key-1");
+    let openid = OpenId::start(&key).await;
+    let binary = program::example("sessions", "providers");
+    let program = Program::start(&binary, &settings(&openid.provider));
+    for claim in ["iss", "aud", "azp", "exp", "iat", "nonce", "nbf"] {
+        let sign = |mut claims: Value| {
+            claims[claim] = json!(["what ada keeps to herself"]);
+            with_id_token(&key.sign(&claims))
+        };
+        let origin = program.join("");
+        let answer = log_in(&openid.provider, &origin, &mut Browser::new(), sign).await;
+        assert_eq!(answer.status, 502, "{claim}: {}", answer.body);
+    }
+    let said = program.stop();
+    assert!(said.contains("the ID token") && !said.contains("herself"), "{said}");
+}
+
+#[tokio::test]
 async fn discovery_that_lies_is_refused_and_stops_no_other_provider() {
     let lies: [fn(&mut Value); 5] = [
         |metadata| metadata["issuer"] = json!("https://evil.example"),
@@ -474,4 +508,5 @@ async fn a_logout_works_while_the_provider_is_slow_at_everything() {
     let (out, ()) = tokio::join!(browser.post(url(&restarted, "/logout"), &[]), late);
     assert_eq!((out.status, out.location()), (303, "/"), "{}", out.body);
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
+    assert_eq!(openid.provider.seen_at("/revoke").len(), 2, "it was found, and told");
 }

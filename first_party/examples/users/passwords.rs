@@ -46,7 +46,7 @@ impl Passwords {
         }
     }
 
-    /// Waits for a turn, in the order of arrival, as long as the server gives a request.
+    /// Waits for a turn, in the order of arrival, as long as the route gives a request.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         self.turns.clone().acquire_owned().await.expect("nobody closes the semaphore")
     }
