@@ -425,7 +425,7 @@ async fn what_an_id_token_says_does_not_reach_the_log() {
     let program = Program::start(&binary, &settings(&openid.provider));
     for claim in ["iss", "aud", "azp", "exp", "iat", "nonce", "nbf"] {
         let sign = |mut claims: Value| {
-            claims[claim] = json!(["what ada keeps to herself"]);
+            claims[claim] = json!("what ada keeps to herself");
             with_id_token(&key.sign(&claims))
         };
         let origin = program.join("");
