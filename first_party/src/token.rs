@@ -135,7 +135,7 @@ impl Tokens {
     /// What a token says, if it is one of ours and has not ended.
     ///
     /// The cryptography is jsonwebtoken's. Its `decode` would read header and claims twice, and take
-    /// more than we ever write: what makes a token one of ours is all here, to be kept when copied.
+    /// more than we ever write. What makes a token one of ours stands here; a copy needs all of it.
     pub fn verify(&self, token: &str) -> Option<Claims> {
         let Inner { keys, issuer, .. } = &*self.0;
         let (message, signature) = token.rsplit_once('.')?;

@@ -166,7 +166,7 @@ const IN_A_BODY: &[&str] = &[
 
 /// A request for one of these paths in which anything may be wrong, or no request at all. What it
 /// announces it also sends, as a server waits for the rest otherwise.
-pub fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let target = (select(paths), text(IN_A_URL)).prop_map(|(path, rest)| {
         let rest: String = rest.chars().filter(|c| !c.is_control() && *c != ' ').collect();
         format!("{path}{rest}").into_bytes()
