@@ -21,7 +21,9 @@ fn runtime() -> Runtime {
 #[divan::bench]
 fn begin_a_login(bencher: Bencher) {
     let mut settings = Settings::from_vars([("DEMO_ADDR", "127.0.0.1:0")]);
-    let oauth = runtime().block_on(OAuth::from_settings(&mut settings)).expect("no settings");
+    let oauth = runtime()
+        .block_on(OAuth::from_settings(&mut settings))
+        .expect("no settings");
     bencher.bench(|| oauth.begin(&Cookies::default(), None));
 }
 
@@ -37,7 +39,9 @@ fn finish_a_login(bencher: Bencher) {
         let callback = browser.allow(&answer, "ada").await;
         (browser, callback)
     };
-    bencher.with_inputs(|| runtime.block_on(begin())).bench_values(|(mut browser, callback)| {
-        assert_eq!(runtime.block_on(browser.get(callback)).status, 200);
-    });
+    bencher
+        .with_inputs(|| runtime.block_on(begin()))
+        .bench_values(|(mut browser, callback)| {
+            assert_eq!(runtime.block_on(browser.get(callback)).status, 200);
+        });
 }

@@ -69,14 +69,19 @@ impl Api {
     }
 
     async fn get(&self, token: &AccessToken) -> Result<HttpResponse, String> {
-        self.http.get(&self.url, Some(token)).await.map_err(|error| format!("the API: {error}"))
+        self.http
+            .get(&self.url, Some(token))
+            .await
+            .map_err(|error| format!("the API: {error}"))
     }
 
     /// The token that is kept, or the next one: when it ends soon, or is the `refused` one.
     async fn token(&self, refused: Option<&AccessToken>) -> Result<AccessToken, String> {
         let mut kept = self.token.lock().await;
         if let Some(token) = &*kept
-            && token.expires_at.is_none_or(|end| unix_now() + EARLY.as_secs() < end)
+            && token
+                .expires_at
+                .is_none_or(|end| unix_now() + EARLY.as_secs() < end)
             && refused.is_none_or(|refused| refused.secret() != token.access_token.secret())
         {
             return Ok(token.access_token.clone());
@@ -90,17 +95,24 @@ impl Api {
     /// The client credentials grant: id and secret for a token (RFC 6749, section 4.4.2).
     async fn request(&self) -> Result<Token, String> {
         let asked = unix_now();
-        let request = self.client.exchange_client_credentials().add_scopes(self.scopes.clone());
+        let request = self
+            .client
+            .exchange_client_credentials()
+            .add_scopes(self.scopes.clone());
         let answer = request.request_async(&self.http).await;
         // `Display` and not `Debug`, which shows what the server sent, and a token may be in it.
         let token = answer.map_err(|error| match error {
             RequestTokenError::Request(error) => format!("no token: {error}"),
             other => format!("no token: {other}"),
         })?;
-        let token = token.checked(asked).map_err(|error| format!("no token: {error}"))?;
+        let token = token
+            .checked(asked)
+            .map_err(|error| format!("no token: {error}"))?;
 
         let scope = token.scope.as_deref().unwrap_or("as asked for");
-        let lifetime = token.expires_in.map_or("unknown".into(), |seconds| format!("{seconds} s"));
+        let lifetime = token
+            .expires_in
+            .map_or("unknown".into(), |seconds| format!("{seconds} s"));
         tracing::info!("id and secret became a token; scope: {scope}; lifetime: {lifetime}");
         Ok(token)
     }
@@ -145,7 +157,10 @@ impl FromSettings for Api {
             settings.problem("CLIENT_ID", what);
         }
         let ((id, secret), (token_url, url)) = registration.zip(token_url.zip(url))?;
-        let scopes = settings.get("SCOPES").unwrap_or("some.scope").split_whitespace();
+        let scopes = settings
+            .get("SCOPES")
+            .unwrap_or("some.scope")
+            .split_whitespace();
         let scopes = scopes.map(|scope| Scope::new(scope.to_owned())).collect();
         let http = match Http::new(is_loopback(&token_url) && is_loopback(&url)) {
             Ok(http) => http,
@@ -157,7 +172,13 @@ impl FromSettings for Api {
         let client = oauth2::Client::new(id)
             .set_client_secret(secret)
             .set_token_uri(TokenUrl::from_url(token_url));
-        Some(Self { url, client, scopes, http, token: Mutex::new(None) })
+        Some(Self {
+            url,
+            client,
+            scopes,
+            http,
+            token: Mutex::new(None),
+        })
     }
 }
 

@@ -59,7 +59,13 @@ struct Index {
 async fn index(State(oauth): State<OAuth>) -> Page<Index> {
     let provider = oauth.provider().name.clone();
     let login_url = oauth.public_url().join("/login");
-    Page::new("basic: log in and see the token", Index { provider, login_url })
+    Page::new(
+        "basic: log in and see the token",
+        Index {
+            provider,
+            login_url,
+        },
+    )
 }
 
 /// `GET /login`: to the provider.

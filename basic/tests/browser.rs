@@ -17,7 +17,12 @@ async fn a_person_logs_in_and_sees_the_token() {
     assert!(browser.url().await.starts_with("http://localhost:"));
     browser.press("Allow").await;
     browser.see("access_token").await;
-    assert!(browser.url().await.starts_with(&server.public_url.join("/auth?code=")));
+    assert!(
+        browser
+            .url()
+            .await
+            .starts_with(&server.public_url.join("/auth?code="))
+    );
 
     browser.assert_clean(&[]).await;
     browser.close().await;
@@ -32,12 +37,16 @@ async fn who_reloads_or_goes_back_is_told_to_start_again() {
     browser.press("Allow").await;
     browser.see("access_token").await;
     browser.driver.refresh().await.unwrap();
-    browser.see("it has expired or was used; please start again").await;
+    browser
+        .see("it has expired or was used; please start again")
+        .await;
     browser.assert_well_made().await;
 
     browser.back().await;
     browser.press("Allow").await;
-    browser.see("it has expired or was used; please start again").await;
+    browser
+        .see("it has expired or was used; please start again")
+        .await;
     browser.press("Go on from the start page").await;
     browser.press("Log in with Discord").await;
     browser.press("Allow").await;
@@ -68,7 +77,9 @@ async fn who_types_localhost_logs_in_all_the_same() {
     let server = start(basic::app, &[]).await;
     let browser = Chromium::start().await;
 
-    browser.open(format!("http://localhost:{}/login", server.addr.port())).await;
+    browser
+        .open(format!("http://localhost:{}/login", server.addr.port()))
+        .await;
     browser.press("Allow").await;
     browser.see("access_token").await;
 

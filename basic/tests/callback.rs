@@ -28,7 +28,11 @@ fn is_refused(answer: &Answer) {
 
 async fn scripted() -> (Provider, Server) {
     let provider = Provider::start().await;
-    let server = start(basic::app, &provider.settings_and(&[("SESSION_SECRET", SECRET)])).await;
+    let server = start(
+        basic::app,
+        &provider.settings_and(&[("SESSION_SECRET", SECRET)]),
+    )
+    .await;
     (provider, server)
 }
 
@@ -38,15 +42,28 @@ async fn a_callback_without_its_parameters_is_refused() {
     let (provider, server) = scripted().await;
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
-    for path in ["/auth", "/auth?", "/auth?code=good", "/auth?code=good&state=", "/auth?error=x"] {
+    for path in [
+        "/auth",
+        "/auth?",
+        "/auth?code=good",
+        "/auth?code=good&state=",
+        "/auth?error=x",
+    ] {
         is_refused(&browser.get(url(&server, path)).await);
         is_refused(&Browser::new().get(url(&server, path)).await);
     }
-    is_refused(&Browser::new().get(callback(&server, &login, "code=good")).await);
+    is_refused(
+        &Browser::new()
+            .get(callback(&server, &login, "code=good"))
+            .await,
+    );
 
     let only_state = browser.come_back(&server, &login, "").await;
     assert_eq!(only_state.status, 400);
-    assert_eq!(only_state.json()["detail"], "the answer has neither a code nor an error");
+    assert_eq!(
+        only_state.json()["detail"],
+        "the answer has neither a code nor an error"
+    );
     assert_eq!(provider.token_requests(), 0);
 }
 
@@ -57,13 +74,16 @@ async fn a_callback_with_another_state_is_refused() {
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
     let state = param_of(login.location(), "state");
-    let swapped: String =
-        state
-            .chars()
-            .map(|c| {
-                if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
-            })
-            .collect();
+    let swapped: String = state
+        .chars()
+        .map(|c| {
+            if c.is_ascii_lowercase() {
+                c.to_ascii_uppercase()
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect();
     let first = if state.starts_with('A') { "B" } else { "A" };
     for other in [
         format!("{first}{}", &state[1..]),
@@ -75,7 +95,11 @@ async fn a_callback_with_another_state_is_refused() {
         "A".repeat(4000),
         "%C3%A9;x=1,%20y".to_owned(),
     ] {
-        is_refused(&browser.get(url(&server, &format!("/auth?code=good&state={other}"))).await);
+        is_refused(
+            &browser
+                .get(url(&server, &format!("/auth?code=good&state={other}")))
+                .await,
+        );
     }
     assert_eq!(provider.token_requests(), 0);
     let answer = browser.come_back(&server, &login, "code=good").await;
@@ -111,7 +135,11 @@ async fn a_login_cookie_under_the_name_of_another_state_is_refused() {
     let name = |login: &Answer| format!("login_{}", param_of(login.location(), "state"));
     let own = victim.cookie(&name(&own_login)).unwrap().to_owned();
     attacker.set_cookie(&name(&attackers_login), own);
-    is_refused(&attacker.come_back(&server, &attackers_login, "code=good").await);
+    is_refused(
+        &attacker
+            .come_back(&server, &attackers_login, "code=good")
+            .await,
+    );
     assert_eq!(provider.token_requests(), 0);
 }
 
@@ -123,9 +151,17 @@ async fn a_callback_works_once() {
     let login = browser.get(url(&server, "/login")).await;
     let first = browser.come_back(&server, &login, "code=good").await;
     assert_eq!(first.status, 200);
-    let [cleared] = first.set_cookies()[..] else { panic!("one cookie is cleared") };
-    assert!(cleared.starts_with("login_") && cleared.contains("Max-Age=0"), "{cleared}");
-    assert!(cleared.contains("Path=/"), "else another cookie is cleared: {cleared}");
+    let [cleared] = first.set_cookies()[..] else {
+        panic!("one cookie is cleared")
+    };
+    assert!(
+        cleared.starts_with("login_") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    assert!(
+        cleared.contains("Path=/"),
+        "else another cookie is cleared: {cleared}"
+    );
 
     is_refused(&browser.come_back(&server, &login, "code=good").await);
     assert_eq!(provider.token_requests(), 1);
@@ -142,7 +178,10 @@ async fn a_copy_of_the_login_cookie_does_not_redeem_the_code_again() {
     assert_eq!(browser.get(&callback).await.status, 200);
 
     let replayed = copy.get(&callback).await;
-    assert_eq!(replayed.status, 400, "the provider refuses the second use of the code");
+    assert_eq!(
+        replayed.status, 400,
+        "the provider refuses the second use of the code"
+    );
     let detail = "the provider did not accept the code; please start again";
     assert_eq!(replayed.json()["detail"], detail);
 }
@@ -172,12 +211,19 @@ async fn come_back_with(server: &Server, redirect_uri: &str, lifetime: Duration)
     });
     let cookies = Cookies::default();
     let keys = CookieKeys::new(&[SECRET.to_owned()], false);
-    keys.encrypt(&cookies, "login_the-state", &pending, lifetime).expect("it fits");
-    let value = cookies.get("login_the-state").expect("the cookie").value().to_owned();
+    keys.encrypt(&cookies, "login_the-state", &pending, lifetime)
+        .expect("it fits");
+    let value = cookies
+        .get("login_the-state")
+        .expect("the cookie")
+        .value()
+        .to_owned();
 
     let mut browser = Browser::new();
     let request = browser.request(Method::GET, url(server, "/auth?code=good&state=the-state"));
-    browser.send(request.header("cookie", format!("login_the-state={value}"))).await
+    browser
+        .send(request.header("cookie", format!("login_the-state={value}")))
+        .await
 }
 
 // check 24
@@ -228,25 +274,40 @@ async fn a_damaged_login_cookie_is_refused_and_breaks_nothing() {
     let mut bare = Browser::new();
     for value in flipped.chain(truncated).chain(foreign) {
         let cookie = [name.as_bytes(), b"=", &value].concat();
-        let request = bare.request(Method::GET, &callback).header("cookie", cookie);
+        let request = bare
+            .request(Method::GET, &callback)
+            .header("cookie", cookie);
         is_refused(&bare.send(request).await);
         damaged += 1;
     }
     assert!(damaged > 300, "{damaged}");
     assert_eq!(provider.token_requests(), 0);
-    assert_eq!(browser.get(&callback).await.status, 200, "the whole one works");
+    assert_eq!(
+        browser.get(&callback).await.status,
+        200,
+        "the whole one works"
+    );
 }
 
 // check 27
 #[tokio::test]
 async fn a_parameter_given_twice_is_refused() {
     let (provider, server) = scripted().await;
-    for answer in ["code=a&code=b", "code=a&state=x", "error=a&error=b", "code=a&iss=b&iss=b"] {
+    for answer in [
+        "code=a&code=b",
+        "code=a&state=x",
+        "error=a&error=b",
+        "code=a&iss=b&iss=b",
+    ] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
         let refused = browser.come_back(&server, &login, answer).await;
         assert_eq!(refused.status, 400, "{answer}");
-        assert_eq!(refused.json()["detail"], "a parameter is given twice", "{answer}");
+        assert_eq!(
+            refused.json()["detail"],
+            "a parameter is given twice",
+            "{answer}"
+        );
     }
     assert_eq!(provider.token_requests(), 0);
 }
@@ -275,9 +336,15 @@ async fn an_answer_of_another_issuer_is_refused() {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
         let before = provider.token_requests();
-        let answer = browser.come_back(&server, &login, &format!("code=good&{iss}")).await;
+        let answer = browser
+            .come_back(&server, &login, &format!("code=good&{iss}"))
+            .await;
         assert_eq!(answer.status, status, "{iss}");
-        assert_eq!(provider.token_requests() - before, usize::from(status == 200), "{iss}");
+        assert_eq!(
+            provider.token_requests() - before,
+            usize::from(status == 200),
+            "{iss}"
+        );
         if status == 400 {
             let detail = "this answer comes from another provider; please start again";
             assert_eq!(answer.json()["detail"], detail);
@@ -288,7 +355,11 @@ async fn an_answer_of_another_issuer_is_refused() {
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
     let answer = "code=good&iss=https%3A%2F%2Fanything.example";
-    assert_eq!(browser.come_back(&server, &login, answer).await.status, 200, "no ISSUER is set");
+    assert_eq!(
+        browser.come_back(&server, &login, answer).await.status,
+        200,
+        "no ISSUER is set"
+    );
 }
 
 // checks 30, 38
@@ -297,22 +368,39 @@ async fn an_error_of_the_provider_ends_the_login() {
     let (provider, server) = scripted().await;
     for (error, status, reason) in [
         ("access_denied", 403, "access_denied"),
-        ("server_error", 502, "the provider cannot be used at the moment"),
-        ("temporarily_unavailable", 502, "the provider cannot be used at the moment"),
+        (
+            "server_error",
+            502,
+            "the provider cannot be used at the moment",
+        ),
+        (
+            "temporarily_unavailable",
+            502,
+            "the provider cannot be used at the moment",
+        ),
         ("invalid_request", 400, "invalid_request"),
         ("unauthorized_client", 400, "unauthorized_client"),
-        ("unsupported_response_type", 400, "unsupported_response_type"),
+        (
+            "unsupported_response_type",
+            400,
+            "unsupported_response_type",
+        ),
         ("invalid_scope", 400, "invalid_scope"),
         ("login_required", 400, "unknown error"),
     ] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
-        let answer = browser.come_back(&server, &login, &format!("error={error}")).await;
+        let answer = browser
+            .come_back(&server, &login, &format!("error={error}"))
+            .await;
         assert_eq!(answer.status, status, "{error}");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(reason), "{error}: {detail}");
         assert_eq!(answer.header("cache-control"), "no-store", "{error}");
-        assert!(answer.set_cookies().concat().contains("Max-Age=0"), "{error} spends the login");
+        assert!(
+            answer.set_cookies().concat().contains("Max-Age=0"),
+            "{error} spends the login"
+        );
         is_refused(&browser.come_back(&server, &login, "code=good").await);
     }
     assert_eq!(provider.token_requests(), 0);
@@ -329,8 +417,15 @@ async fn an_error_with_another_state_is_not_believed() {
     is_refused(&browser.get(url(&server, path)).await);
     let page = browser.visit(url(&server, path)).await;
     assert_eq!(page.status, 400);
-    assert!(!page.body.contains("script") && !page.body.contains("denied"), "{}", page.body);
-    assert_eq!(browser.come_back(&server, &login, "code=good").await.status, 200);
+    assert!(
+        !page.body.contains("script") && !page.body.contains("denied"),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        browser.come_back(&server, &login, "code=good").await.status,
+        200
+    );
 }
 
 // check 32
@@ -350,7 +445,11 @@ async fn what_the_provider_says_in_words_is_not_repeated() {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
         let refused = browser.come_back(&server, &login, answer).await;
-        assert!(matches!(refused.status, 400 | 403), "{answer}: {}", refused.status);
+        assert!(
+            matches!(refused.status, 400 | 403),
+            "{answer}: {}",
+            refused.status
+        );
         assert_eq!(refused.header("x-content-type-options"), "nosniff");
         assert!(refused.json()["detail"].is_string());
         assert!(!refused.body.contains("echo"), "{answer}: {}", refused.body);
@@ -359,7 +458,11 @@ async fn what_the_provider_says_in_words_is_not_repeated() {
 
         let login = browser.get(url(&server, "/login")).await;
         let page = browser.visit(callback(&server, &login, answer)).await;
-        assert!(matches!(page.status, 400 | 403), "{answer}: {}", page.status);
+        assert!(
+            matches!(page.status, 400 | 403),
+            "{answer}: {}",
+            page.status
+        );
         assert!(!page.body.contains("echo"), "{answer}: {}", page.body);
     }
     assert_eq!(provider.token_requests(), 0);
@@ -369,7 +472,10 @@ async fn what_the_provider_says_in_words_is_not_repeated() {
 #[tokio::test]
 async fn a_code_beside_an_error_is_not_redeemed() {
     let (provider, server) = scripted().await;
-    for answer in ["code=good&error=access_denied", "error=access_denied&code=good"] {
+    for answer in [
+        "code=good&error=access_denied",
+        "error=access_denied&code=good",
+    ] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
         assert_eq!(browser.come_back(&server, &login, answer).await.status, 403);
@@ -404,7 +510,9 @@ async fn a_code_reaches_the_provider_exactly_or_is_refused() {
     ] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
-        let answer = browser.come_back(&server, &login, &format!("code={encoded}")).await;
+        let answer = browser
+            .come_back(&server, &login, &format!("code={encoded}"))
+            .await;
         assert_eq!(answer.status, 200, "{encoded}");
         assert_eq!(provider.seen().last().unwrap().field("code"), code);
     }
@@ -412,7 +520,9 @@ async fn a_code_reaches_the_provider_exactly_or_is_refused() {
     for encoded in ["a%00", "a%0d%0ab", "%ff", "%zz", "%"] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
-        let answer = browser.come_back(&server, &login, &format!("code={encoded}")).await;
+        let answer = browser
+            .come_back(&server, &login, &format!("code={encoded}"))
+            .await;
         assert_eq!(answer.status, 400, "{encoded}");
     }
     assert_eq!(provider.token_requests(), redeemed);
@@ -429,7 +539,10 @@ async fn head_does_not_redeem_the_code() {
     assert_eq!((answer.status, answer.header("allow")), (405, "GET"));
     assert_eq!(answer.set_cookies(), [""; 0], "the login is not spent");
     assert_eq!(provider.token_requests(), 0);
-    assert_eq!(browser.come_back(&server, &login, "code=good").await.status, 200);
+    assert_eq!(
+        browser.come_back(&server, &login, "code=good").await.status,
+        200
+    );
 }
 
 // check 38

@@ -32,7 +32,10 @@ async fn provider() -> Provider {
             "/api" if authorization.starts_with("Bearer access-") => {
                 Some(Reply::json(200, &json!(HELLO)))
             }
-            "/api" => Some(Reply::json(401, &json!({"detail": "Could not validate credentials"}))),
+            "/api" => Some(Reply::json(
+                401,
+                &json!({"detail": "Could not validate credentials"}),
+            )),
             _ => None,
         }
     })
@@ -53,7 +56,9 @@ fn settings(provider: &Provider) -> [(&'static str, String); 5] {
 async fn api(provider: &Provider) -> Api {
     let vars = settings(provider);
     let mut settings = Settings::from_vars(vars.iter().map(|(name, value)| (*name, &**value)));
-    Api::from_settings(&mut settings).await.expect("good settings")
+    Api::from_settings(&mut settings)
+        .await
+        .expect("good settings")
 }
 
 async fn call(api: &Api) -> String {
@@ -66,7 +71,10 @@ async fn call(api: &Api) -> String {
 fn tokens_used(provider: &Provider) -> Vec<String> {
     let calls = provider.seen_at("/api");
     let token = |header: &str| header.strip_prefix("Bearer ").expect("a token").to_owned();
-    calls.iter().map(|call| token(call.header("authorization"))).collect()
+    calls
+        .iter()
+        .map(|call| token(call.header("authorization")))
+        .collect()
 }
 
 #[tokio::test]
@@ -84,8 +92,17 @@ async fn one_token_serves_many_calls() {
     assert_eq!(requests[0].field("scope"), "some.scope other.scope");
     // Both form-encoded before they are joined (RFC 6749, section 2.3.1), and in one place alone.
     let basic = BASE64_STANDARD.encode("demo+client:a%3Ab%25c");
-    assert_eq!(requests[0].header("authorization"), format!("Basic {basic}"));
-    assert_eq!((requests[0].field("client_id"), requests[0].field("client_secret")), ("", ""));
+    assert_eq!(
+        requests[0].header("authorization"),
+        format!("Basic {basic}")
+    );
+    assert_eq!(
+        (
+            requests[0].field("client_id"),
+            requests[0].field("client_secret")
+        ),
+        ("", "")
+    );
 }
 
 #[tokio::test]
@@ -109,8 +126,10 @@ async fn a_token_that_ends_soon_is_not_used_any_more() {
 async fn a_token_without_an_end_is_used_until_it_is_refused() {
     let provider = provider().await;
     let api = api(&provider).await;
-    provider
-        .answer_next("/token", token(&json!({ "access_token": "access-a", "expires_in": null })));
+    provider.answer_next(
+        "/token",
+        token(&json!({ "access_token": "access-a", "expires_in": null })),
+    );
     for _ in 0..3 {
         call(&api).await;
     }
@@ -128,7 +147,10 @@ async fn after_two_refusals_it_gives_up() {
         provider.answer_next("/api", Reply::json(401, &json!({"detail": "no"})));
     }
     assert_eq!(api.call().await.expect("an answer").status(), 401);
-    assert_eq!((tokens_used(&provider).len(), provider.token_requests()), (2, 2));
+    assert_eq!(
+        (tokens_used(&provider).len(), provider.token_requests()),
+        (2, 2)
+    );
 
     // Not allowed is not unknown: another token would not help.
     provider.answer_next("/api", Reply::json(403, &json!({"detail": "no"})));
@@ -161,23 +183,69 @@ async fn what_goes_wrong_is_said_without_a_secret() {
     let elsewhere = format!("{}/elsewhere", provider.origin);
     let big = "x".repeat(70_000);
     for (path, reply, expected) in [
-        ("/token", Reply::error(401, "invalid_client"), "no token: Server returned error"),
-        ("/token", Reply::error(500, "invalid_client"), "no token: status 500"),
-        ("/token", Reply::redirect(307, &elsewhere), "no token: status 307"),
-        ("/token", Reply::json(200, &json!({"access_token": "hidden"})), "no token: "),
-        ("/token", token(&json!({"access_token": "hidden", "token_type": "mac"})), "no token: "),
-        ("/token", token(&json!({"access_token": "hidden\n"})), "no token: "),
-        ("/token", Reply::new(200, "application/json", big.clone()), "no token: an answer of more"),
-        ("/api", Reply::redirect(302, &elsewhere), "the API: status 302"),
-        ("/api", Reply::new(503, "text/plain", ""), "the API: status 503"),
-        ("/api", Reply::new(200, "text/plain", big.clone()), "the API: an answer of more"),
+        (
+            "/token",
+            Reply::error(401, "invalid_client"),
+            "no token: Server returned error",
+        ),
+        (
+            "/token",
+            Reply::error(500, "invalid_client"),
+            "no token: status 500",
+        ),
+        (
+            "/token",
+            Reply::redirect(307, &elsewhere),
+            "no token: status 307",
+        ),
+        (
+            "/token",
+            Reply::json(200, &json!({"access_token": "hidden"})),
+            "no token: ",
+        ),
+        (
+            "/token",
+            token(&json!({"access_token": "hidden", "token_type": "mac"})),
+            "no token: ",
+        ),
+        (
+            "/token",
+            token(&json!({"access_token": "hidden\n"})),
+            "no token: ",
+        ),
+        (
+            "/token",
+            Reply::new(200, "application/json", big.clone()),
+            "no token: an answer of more",
+        ),
+        (
+            "/api",
+            Reply::redirect(302, &elsewhere),
+            "the API: status 302",
+        ),
+        (
+            "/api",
+            Reply::new(503, "text/plain", ""),
+            "the API: status 503",
+        ),
+        (
+            "/api",
+            Reply::new(200, "text/plain", big.clone()),
+            "the API: an answer of more",
+        ),
     ] {
         provider.answer_next(path, reply);
         let error = api.call().await.expect_err(expected);
         assert!(error.starts_with(expected), "{error}");
-        assert!(!error.contains("hidden") && !error.contains("a:b"), "{error}");
+        assert!(
+            !error.contains("hidden") && !error.contains("a:b"),
+            "{error}"
+        );
     }
-    assert!(provider.seen_at("/elsewhere").is_empty(), "a redirect would take the secret along");
+    assert!(
+        provider.seen_at("/elsewhere").is_empty(),
+        "a redirect would take the secret along"
+    );
     assert_eq!(call(&api).await, HELLO);
 }
 
@@ -185,7 +253,12 @@ async fn what_goes_wrong_is_said_without_a_secret() {
 fn run(vars: impl IntoIterator<Item = (&'static str, String)>) -> Output {
     let binary = program::example("basic", "client_credentials");
     let directory = env!("CARGO_TARGET_TMPDIR");
-    Command::new(binary).env_clear().current_dir(directory).envs(vars).output().expect("it runs")
+    Command::new(binary)
+        .env_clear()
+        .current_dir(directory)
+        .envs(vars)
+        .output()
+        .expect("it runs")
 }
 
 // The provider answers while the program runs.
@@ -195,10 +268,19 @@ async fn the_program_shows_what_came_back() {
     let output = run(settings(&provider));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("call 1: 200 OK: \"Hello from endpoint 1\"\n"), "{said}");
-    assert!(said.contains("call 2: 200 OK: \"Hello from endpoint 1\"\n"), "{said}");
+    assert!(
+        said.contains("call 1: 200 OK: \"Hello from endpoint 1\"\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("call 2: 200 OK: \"Hello from endpoint 1\"\n"),
+        "{said}"
+    );
     assert_eq!(tokens_used(&provider), ["access-1"; 2]);
-    assert!(!said.contains("access-1") && !said.contains("a:b"), "{said}");
+    assert!(
+        !said.contains("access-1") && !said.contains("a:b"),
+        "{said}"
+    );
 
     provider.answer_next("/token", Reply::error(401, "invalid_client"));
     let output = run(settings(&provider));
@@ -210,7 +292,10 @@ async fn the_program_shows_what_came_back() {
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
 
-    provider.answer_next("/api", Reply::json(403, &json!({"detail": "Insufficient permissions"})));
+    provider.answer_next(
+        "/api",
+        Reply::json(403, &json!({"detail": "Insufficient permissions"})),
+    );
     let output = run(settings(&provider));
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("Insufficient permissions"));
@@ -219,13 +304,21 @@ async fn the_program_shows_what_came_back() {
 #[test]
 fn each_wrong_setting_is_one_line() {
     let problems = |vars: &[(&'static str, &str)]| {
-        let output = run(vars.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let output = run(vars
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned())));
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
         String::from_utf8(output.stderr).expect("UTF-8")
     };
     let nothing = problems(&[]);
-    assert!(nothing.starts_with("error: CLIENT_ID and CLIENT_SECRET are missing"), "{nothing}");
-    assert!(nothing.contains("cargo run -p first_party --example client_credentials"), "{nothing}");
+    assert!(
+        nothing.starts_with("error: CLIENT_ID and CLIENT_SECRET are missing"),
+        "{nothing}"
+    );
+    assert!(
+        nothing.contains("cargo run -p first_party --example client_credentials"),
+        "{nothing}"
+    );
 
     let all = problems(&[
         ("TOKEN_URL", "http://provider.example/token"),
@@ -234,7 +327,9 @@ fn each_wrong_setting_is_one_line() {
         ("RUST_LOG", "=loud="),
     ]);
     for name in ["TOKEN_URL", "API_URL", "CLIENT_ID", "RUST_LOG"] {
-        let lines = all.lines().filter(|line| line.starts_with(&format!("error: {name} ")));
+        let lines = all
+            .lines()
+            .filter(|line| line.starts_with(&format!("error: {name} ")));
         assert_eq!(lines.count(), 1, "{name}: {all}");
     }
     assert!(!all.contains("hunter2"), "{all}");

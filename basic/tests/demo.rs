@@ -31,18 +31,28 @@ fn with<'a>(mut form: Form<'a>, name: &'a str, value: Option<&'a str>) -> Form<'
 
 fn challenge() -> String {
     let verifier = PkceCodeVerifier::new(VERIFIER.to_owned());
-    PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str().to_owned()
+    PkceCodeChallenge::from_code_verifier_sha256(&verifier)
+        .as_str()
+        .to_owned()
 }
 
 impl Demo {
     async fn start() -> Self {
-        let vars =
-            [("PROVIDER", "demo"), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)];
+        let vars = [
+            ("PROVIDER", "demo"),
+            ("CLIENT_ID", CLIENT_ID),
+            ("CLIENT_SECRET", CLIENT_SECRET),
+        ];
         let server = start(basic::app, &vars).await;
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
         let origin = Url::parse(login.location()).expect("a URL");
-        Self { redirect_uri: server.public_url.join("/auth"), _server: server, origin, browser }
+        Self {
+            redirect_uri: server.public_url.join("/auth"),
+            _server: server,
+            origin,
+            browser,
+        }
     }
 
     /// A request that the demo provider takes, when `challenge` is [`challenge`].
@@ -67,7 +77,10 @@ impl Demo {
     async fn allow(&self, form: &[(&str, &str)]) -> Answer {
         let url = self.origin.join("/oauth2/authorize").expect("a URL");
         let decision = [("username", "ada"), ("decision", "allow")];
-        self.browser.clone().post(url, &[form, &decision].concat()).await
+        self.browser
+            .clone()
+            .post(url, &[form, &decision].concat())
+            .await
     }
 
     async fn code(&self) -> String {
@@ -97,7 +110,8 @@ impl Demo {
     /// The client asks for a token.
     async fn token(&self, form: &[(&str, &str)]) -> Answer {
         let client = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
-        self.post("/api/oauth2/token", &[form, &client].concat(), &[]).await
+        self.post("/api/oauth2/token", &[form, &client].concat(), &[])
+            .await
     }
 
     async fn user(&self, token: &Value) -> u16 {
@@ -109,7 +123,11 @@ impl Demo {
 }
 
 fn assert_refused(answer: &Answer, status: u16, error: &str, case: &str) {
-    assert_eq!((answer.status, &answer.json()["error"]), (status, &json!(error)), "{case}");
+    assert_eq!(
+        (answer.status, &answer.json()["error"]),
+        (status, &json!(error)),
+        "{case}"
+    );
     assert!(answer.json()["access_token"].is_null(), "{case}");
     assert_eq!(answer.header("cache-control"), "no-store", "{case}");
 }
@@ -120,11 +138,27 @@ async fn a_stolen_code_ends_what_the_first_use_of_it_gave() {
     let code = demo.code().await;
     let first = demo.token(&demo.exchange(&code)).await;
     assert_eq!((first.status, demo.user(&first.json()).await), (200, 200));
-    assert_refused(&demo.token(&demo.exchange(&code)).await, 400, "invalid_grant", "again");
+    assert_refused(
+        &demo.token(&demo.exchange(&code)).await,
+        400,
+        "invalid_grant",
+        "again",
+    );
     assert_eq!(demo.user(&first.json()).await, 401);
-    let refresh = first.json()["refresh_token"].as_str().expect("a token").to_owned();
-    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*refresh)];
-    assert_refused(&demo.token(&refresh).await, 400, "invalid_grant", "its refresh token");
+    let refresh = first.json()["refresh_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &*refresh),
+    ];
+    assert_refused(
+        &demo.token(&refresh).await,
+        400,
+        "invalid_grant",
+        "its refresh token",
+    );
 }
 
 #[tokio::test]
@@ -147,7 +181,12 @@ async fn a_code_is_worth_nothing_without_its_verifier_and_its_redirect_uri() {
         assert_refused(&demo.token(&form).await, 400, "invalid_grant", &case);
         if name != "code" {
             let again = demo.token(&demo.exchange(&code)).await;
-            assert_refused(&again, 400, "invalid_grant", &format!("{case}: tried is spent"));
+            assert_refused(
+                &again,
+                400,
+                "invalid_grant",
+                &format!("{case}: tried is spent"),
+            );
         }
     }
 }
@@ -171,7 +210,11 @@ async fn nobody_gets_a_code_without_pkce() {
         }
         for answer in [demo.ask(&form).await, demo.allow(&form).await] {
             let case = format!("{name} {value:?}");
-            assert_eq!(param_of(answer.location(), "error"), "invalid_request", "{case}");
+            assert_eq!(
+                param_of(answer.location(), "error"),
+                "invalid_request",
+                "{case}"
+            );
             assert_eq!(param_of(answer.location(), "state"), "the-state", "{case}");
             assert_eq!(param_of(answer.location(), "code"), "", "{case}");
         }
@@ -196,12 +239,20 @@ async fn nobody_is_sent_to_where_no_client_is_registered() {
         "javascript:alert(1)".to_owned(),
     ];
     let near = near.iter().map(|uri| ("redirect_uri", Some(&**uri)));
-    let others = [("redirect_uri", None), ("client_id", None), ("client_id", Some("another"))];
+    let others = [
+        ("redirect_uri", None),
+        ("client_id", None),
+        ("client_id", Some("another")),
+    ];
     for (name, value) in near.chain(others) {
         let form = with(demo.request(&challenge), name, value);
         for answer in [demo.ask(&form).await, demo.allow(&form).await] {
             let case = format!("{name} {value:?}");
-            assert_eq!((answer.status, answer.header("location")), (400, ""), "{case}");
+            assert_eq!(
+                (answer.status, answer.header("location")),
+                (400, ""),
+                "{case}"
+            );
             assert!(!answer.body.contains("evil"), "{case}: {}", answer.body);
         }
     }
@@ -213,8 +264,14 @@ async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
     let demo = Demo::start().await;
     let basic = |id: &str, secret: &str| {
         let request = demo.browser.request(Method::GET, &demo.redirect_uri);
-        let request = request.basic_auth(id, Some(secret)).build().expect("a request");
-        request.headers()["authorization"].to_str().expect("text").to_owned()
+        let request = request
+            .basic_auth(id, Some(secret))
+            .build()
+            .expect("a request");
+        request.headers()["authorization"]
+            .to_str()
+            .expect("text")
+            .to_owned()
     };
     let good = basic(CLIENT_ID, CLIENT_SECRET);
     let wrong = basic(CLIENT_ID, "another-password");
@@ -232,7 +289,14 @@ async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
             (&["Basic %%%"], &[], 401),
             (&[], &secret_in_body[..1], 401),
             (&[], &secret_in_body[1..], 401),
-            (&[], &[("client_id", CLIENT_ID), ("client_secret", "another-password")], 401),
+            (
+                &[],
+                &[
+                    ("client_id", CLIENT_ID),
+                    ("client_secret", "another-password"),
+                ],
+                401,
+            ),
             (&[&*good], &secret_in_body, 400),
             (&[&*good], &[("client_id", "another")], 400),
             (&[&*good, &*wrong], &[], 400),
@@ -254,8 +318,17 @@ async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
             }
         }
     }
-    let revoked = demo.post("/api/oauth2/token/revoke", &[("token", "unknown")], &[&good]).await;
-    assert_eq!(revoked.status, 200, "a token that nobody knows has ended already");
+    let revoked = demo
+        .post(
+            "/api/oauth2/token/revoke",
+            &[("token", "unknown")],
+            &[&good],
+        )
+        .await;
+    assert_eq!(
+        revoked.status, 200,
+        "a token that nobody knows has ended already"
+    );
     let none = demo.post("/api/oauth2/token/revoke", &[], &[&good]).await;
     assert_refused(&none, 400, "invalid_request", "no token to revoke");
 }
@@ -269,11 +342,24 @@ async fn a_stolen_refresh_token_ends_everything_when_both_have_used_it() {
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", stolen)];
     let second = demo.token(&refresh).await.json();
     assert_eq!(demo.user(&second).await, 200);
-    assert_refused(&demo.token(&refresh).await, 400, "invalid_grant", "the second use");
-    assert_eq!([demo.user(&first).await, demo.user(&second).await], [401, 401]);
+    assert_refused(
+        &demo.token(&refresh).await,
+        400,
+        "invalid_grant",
+        "the second use",
+    );
+    assert_eq!(
+        [demo.user(&first).await, demo.user(&second).await],
+        [401, 401]
+    );
     let next = second["refresh_token"].as_str().expect("a token");
     let next = [("grant_type", "refresh_token"), ("refresh_token", next)];
-    assert_refused(&demo.token(&next).await, 400, "invalid_grant", "the thief's next");
+    assert_refused(
+        &demo.token(&next).await,
+        400,
+        "invalid_grant",
+        "the thief's next",
+    );
 }
 
 #[tokio::test]
@@ -283,13 +369,21 @@ async fn nobody_gets_more_than_the_person_allowed() {
     for scope in ["admin", "identify admin", "identify  email", "IDENTIFY"] {
         let form = with(demo.request(&challenge), "scope", Some(scope));
         let answer = demo.allow(&form).await;
-        assert_eq!(param_of(answer.location(), "error"), "invalid_scope", "{scope}");
+        assert_eq!(
+            param_of(answer.location(), "error"),
+            "invalid_scope",
+            "{scope}"
+        );
     }
     for scope in ["email", "identify email"] {
         let code = demo.code().await;
         let token = demo.token(&demo.exchange(&code)).await.json();
         let refresh = token["refresh_token"].as_str().expect("a token");
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("scope", scope)];
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh),
+            ("scope", scope),
+        ];
         assert_refused(&demo.token(&form).await, 400, "invalid_scope", scope);
     }
 }
@@ -301,11 +395,25 @@ async fn what_the_request_carries_is_text_on_the_page() {
     let markup = "\"><script>alert(1)</script><b a='";
     let form = with(demo.request(&challenge), "state", Some(markup));
     let page = demo.ask(&form).await;
-    assert!(!page.body.contains("<script") && !page.body.contains("<b "), "{}", page.body);
-    assert!(page.hidden_fields().contains(&("state".to_owned(), markup.to_owned())));
+    assert!(
+        !page.body.contains("<script") && !page.body.contains("<b "),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.hidden_fields()
+            .contains(&("state".to_owned(), markup.to_owned()))
+    );
     let policy = page.header("content-security-policy");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
-    assert_eq!(page.header("x-frame-options"), "DENY", "nobody lures a click on Allow");
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("script-src"),
+        "{policy}"
+    );
+    assert_eq!(
+        page.header("x-frame-options"),
+        "DENY",
+        "nobody lures a click on Allow"
+    );
     let back = demo.allow(&form).await;
     assert_eq!(param_of(back.location(), "state"), markup);
 }

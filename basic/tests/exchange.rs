@@ -26,7 +26,11 @@ async fn answer_to(provider: &Provider, server: &Server, reply: Reply) -> Answer
     provider.answer_next("/token", reply);
     let mut browser = Browser::new();
     let answer = browser.log_in_with_code(server).await;
-    assert_eq!(browser.cookie_names(), [""; 0], "whatever comes, the login is spent");
+    assert_eq!(
+        browser.cookie_names(),
+        [""; 0],
+        "whatever comes, the login is spent"
+    );
     answer
 }
 
@@ -35,21 +39,39 @@ async fn answer_to(provider: &Provider, server: &Server, reply: Reply) -> Answer
 async fn the_token_request_is_what_the_rfc_says() {
     let (provider, server) = scripted().await;
     assert_eq!(Browser::new().log_in_with_code(&server).await.status, 200);
-    let [request] = &provider.seen()[..] else { panic!("exactly one request") };
+    let [request] = &provider.seen()[..] else {
+        panic!("exactly one request")
+    };
 
-    assert_eq!((request.method.as_str(), &*request.path), ("POST", "/token"));
-    assert_eq!(request.header("content-type"), "application/x-www-form-urlencoded");
+    assert_eq!(
+        (request.method.as_str(), &*request.path),
+        ("POST", "/token")
+    );
+    assert_eq!(
+        request.header("content-type"),
+        "application/x-www-form-urlencoded"
+    );
     assert_eq!(request.field("grant_type"), "authorization_code");
     assert_eq!(request.field("code"), "good");
-    assert_eq!(request.field("redirect_uri"), format!("http://{}/auth", server.addr));
+    assert_eq!(
+        request.field("redirect_uri"),
+        format!("http://{}/auth", server.addr)
+    );
     let mut names: Vec<_> = request.form.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["code", "code_verifier", "grant_type", "redirect_uri"]);
+    assert_eq!(
+        names,
+        ["code", "code_verifier", "grant_type", "redirect_uri"]
+    );
 
     let basic = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
     assert_eq!(request.header("authorization"), format!("Basic {basic}"));
     assert_eq!(request.header("accept"), "application/json");
-    assert!(request.header("user-agent").starts_with("oauth2-axum-examples/"));
+    assert!(
+        request
+            .header("user-agent")
+            .starts_with("oauth2-axum-examples/")
+    );
     assert_eq!(request.header("referer"), "");
     assert_eq!(request.header("cookie"), "");
 }
@@ -76,7 +98,10 @@ async fn id_and_secret_are_form_encoded_before_they_are_base64() {
     let server = start(basic::app, &provider.settings_and(&client)).await;
     assert_eq!(Browser::new().log_in_with_code(&server).await.status, 200);
     let basic = BASE64_STANDARD.encode("a+b%3Ac%25:p%2B%2F%3D%C3%A9");
-    assert_eq!(provider.seen()[0].header("authorization"), format!("Basic {basic}"));
+    assert_eq!(
+        provider.seen()[0].header("authorization"),
+        format!("Basic {basic}")
+    );
 }
 
 // check 43
@@ -87,9 +112,17 @@ async fn a_redirect_of_the_token_endpoint_is_not_followed() {
     for (sent, status) in [301, 302, 303, 307, 308].into_iter().enumerate() {
         for to in [&elsewhere.origin, &provider.origin] {
             let reply = Reply::redirect(status, &format!("{to}/token"));
-            assert_eq!(answer_to(&provider, &server, reply).await.status, 502, "{status} {to}");
+            assert_eq!(
+                answer_to(&provider, &server, reply).await.status,
+                502,
+                "{status} {to}"
+            );
         }
-        assert_eq!(provider.token_requests(), 2 * (sent + 1), "{status} to itself");
+        assert_eq!(
+            provider.token_requests(),
+            2 * (sent + 1),
+            "{status} to itself"
+        );
     }
     assert_eq!(elsewhere.seen().len(), 0);
 }
@@ -115,7 +148,10 @@ async fn members_that_nobody_knows_are_ignored() {
     let reply = Reply::new(200, "application/json; charset=UTF-8", body);
     let answer = answer_to(&provider, &server, reply).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json(), json!({ "access_token": "a", "token_type": "Bearer" }));
+    assert_eq!(
+        answer.json(),
+        json!({ "access_token": "a", "token_type": "Bearer" })
+    );
 }
 
 // check 51
@@ -125,7 +161,10 @@ async fn bearer_is_accepted_in_any_case_and_shown_as_it_came() {
     for token_type in ["bearer", "Bearer", "BEARER"] {
         let reply = token(&json!({ "token_type": token_type }));
         let answer = answer_to(&provider, &server, reply).await;
-        assert_eq!((answer.status, &answer.json()["token_type"]), (200, &token_type.into()));
+        assert_eq!(
+            (answer.status, &answer.json()["token_type"]),
+            (200, &token_type.into())
+        );
     }
 }
 
@@ -133,9 +172,14 @@ async fn bearer_is_accepted_in_any_case_and_shown_as_it_came() {
 #[tokio::test]
 async fn a_token_of_another_type_is_neither_used_nor_shown() {
     let (provider, server) = scripted().await;
-    for token_type in
-        [json!("mac"), json!("DPoP"), json!("Bearer "), json!(""), json!(1), json!(null)]
-    {
+    for token_type in [
+        json!("mac"),
+        json!("DPoP"),
+        json!("Bearer "),
+        json!(""),
+        json!(1),
+        json!(null),
+    ] {
         let reply = token(&json!({ "token_type": token_type, "access_token": "unusable" }));
         let answer = answer_to(&provider, &server, reply).await;
         assert_eq!(answer.status, 502, "{token_type}");
@@ -150,7 +194,10 @@ async fn what_the_provider_leaves_out_is_not_invented() {
     let reply = token(&json!({ "expires_in": null, "refresh_token": null, "scope": null }));
     let answer = answer_to(&provider, &server, reply).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json(), json!({ "access_token": "access", "token_type": "Bearer" }));
+    assert_eq!(
+        answer.json(),
+        json!({ "access_token": "access", "token_type": "Bearer" })
+    );
 }
 
 // check 54
@@ -174,7 +221,10 @@ async fn a_strange_lifetime_overflows_nothing() {
             let token = answer.json();
             assert_eq!(token["expires_in"], expires_in);
             let earliest = before.saturating_add(expires_in.as_u64().unwrap());
-            assert!(token["expires_at"].as_u64().unwrap() >= earliest, "{expires_in}");
+            assert!(
+                token["expires_at"].as_u64().unwrap() >= earliest,
+                "{expires_in}"
+            );
         }
     }
 }
@@ -190,9 +240,15 @@ async fn a_token_that_was_long_on_its_way_does_not_live_longer_for_that() {
         release.notify_one();
         asked
     };
-    let (answer, asked) =
-        tokio::join!(answer_to(&provider, &server, token(&json!({})).held(&release)), late);
-    assert!(answer.json()["expires_at"].as_u64().unwrap() <= asked + 3600, "{}", answer.body);
+    let (answer, asked) = tokio::join!(
+        answer_to(&provider, &server, token(&json!({})).held(&release)),
+        late
+    );
+    assert!(
+        answer.json()["expires_at"].as_u64().unwrap() <= asked + 3600,
+        "{}",
+        answer.body
+    );
 }
 
 // check 55
@@ -235,7 +291,14 @@ async fn a_200_that_is_no_token_is_not_a_500() {
         (Reply::new(200, json_type, ""), 502),
         (Reply::new(204, json_type, ""), 502),
         (Reply::new(200, "text/html", "<h1>Welcome</h1>"), 502),
-        (Reply::new(200, json_type, b"{\"access_token\":\"\xff\",\"token_type\":\"Bearer\"}"), 502),
+        (
+            Reply::new(
+                200,
+                json_type,
+                b"{\"access_token\":\"\xff\",\"token_type\":\"Bearer\"}",
+            ),
+            502,
+        ),
         (
             Reply::new(
                 200,
@@ -244,7 +307,14 @@ async fn a_200_that_is_no_token_is_not_a_500() {
             ),
             502,
         ),
-        (Reply::new(200, json_type, r#"{"access_token":"a","token_type":"Bearer""#), 502),
+        (
+            Reply::new(
+                200,
+                json_type,
+                r#"{"access_token":"a","token_type":"Bearer""#,
+            ),
+            502,
+        ),
         (Reply::new(200, json_type, "[".repeat(60_000)), 502),
         (Reply::new(200, json_type, "[".repeat(200_000)), 502),
     ] {
@@ -292,9 +362,19 @@ async fn an_error_of_the_token_endpoint_becomes_ours_and_nothing_of_it_comes_thr
         let answer = answer_to(&provider, &server, reply).await;
         assert_eq!(answer.status, status, "{what}");
         let whole = format!("{:?} {}", answer.headers, answer.body);
-        assert!(!whole.contains("echo") && !whole.contains(CLIENT_SECRET), "{whole}");
-        let detail = if status == 400 { "did not accept the code" } else { "cannot be used" };
-        assert!(answer.json()["detail"].as_str().unwrap().contains(detail), "{what}");
+        assert!(
+            !whole.contains("echo") && !whole.contains(CLIENT_SECRET),
+            "{whole}"
+        );
+        let detail = if status == 400 {
+            "did not accept the code"
+        } else {
+            "cannot be used"
+        };
+        assert!(
+            answer.json()["detail"].as_str().unwrap().contains(detail),
+            "{what}"
+        );
     }
 }
 
@@ -304,7 +384,10 @@ async fn a_large_token_is_shown_whole() {
     let (provider, server) = scripted().await;
     let large = "t".repeat(12 * 1024);
     let answer = answer_to(&provider, &server, token(&json!({ "access_token": large }))).await;
-    assert_eq!((answer.status, &answer.json()["access_token"]), (200, &large.into()));
+    assert_eq!(
+        (answer.status, &answer.json()["access_token"]),
+        (200, &large.into())
+    );
 }
 
 // check 59
@@ -314,7 +397,13 @@ async fn the_token_is_shown_as_the_provider_sent_it() {
     let before = unix_now();
     let sent = json!({ "access_token": "a~b c", "expires_in": 5, "scope": "identify  email" });
     let mut shown = answer_to(&provider, &server, token(&sent)).await.json();
-    let ends = shown.as_object_mut().unwrap().remove("expires_at").unwrap().as_u64().unwrap();
+    let ends = shown
+        .as_object_mut()
+        .unwrap()
+        .remove("expires_at")
+        .unwrap()
+        .as_u64()
+        .unwrap();
     assert!((before + 5..=before + 7).contains(&ends));
     let expected = json!({
         "access_token": "a~b c",
@@ -333,8 +422,9 @@ async fn the_token_is_for_nobody_elses_eyes() {
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
     let callback = common::testing::callback(&server, &login, "code=good");
-    let request =
-        browser.request(reqwest::Method::GET, callback).header("origin", "http://localhost:9");
+    let request = browser
+        .request(reqwest::Method::GET, callback)
+        .header("origin", "http://localhost:9");
     let answer = browser.send(request).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("access-control-allow-origin"), "");

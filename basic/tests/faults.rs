@@ -24,14 +24,24 @@ fn good(length: &str) -> Vec<u8> {
 async fn with_token_endpoint(origin: &str) -> Server {
     let provider = Provider::start().await;
     let token_url = format!("{origin}/token");
-    start(basic::app, &provider.settings_and(&[("TOKEN_URL", &token_url)])).await
+    start(
+        basic::app,
+        &provider.settings_and(&[("TOKEN_URL", &token_url)]),
+    )
+    .await
 }
 
 /// What a person gets who comes back with this code.
 async fn come_back(mut browser: Browser, server: &Server, code: &str) -> Answer {
     let login = browser.get(url(server, "/login")).await;
-    let answer = browser.come_back(server, &login, &format!("code={code}")).await;
-    assert_eq!(browser.cookie_names(), [""; 0], "whatever comes, the login is spent");
+    let answer = browser
+        .come_back(server, &login, &format!("code={code}"))
+        .await;
+    assert_eq!(
+        browser.cookie_names(),
+        [""; 0],
+        "whatever comes, the login is spent"
+    );
     answer
 }
 
@@ -67,7 +77,11 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
             let others = async {
                 faulty.heard_reach(usize::from(expects_requests)).await;
                 let mut other = browser.clone();
-                assert_eq!(other.get(url(&server, "/login")).await.status, 303, "{case}");
+                assert_eq!(
+                    other.get(url(&server, "/login")).await.status,
+                    303,
+                    "{case}"
+                );
                 assert_eq!(other.get(url(&server, "/")).await.status, 200, "{case}");
             };
             tokio::join!(held, others);
@@ -78,7 +92,12 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
                 usize::from(expects_requests),
                 "{case}: one request for the code"
             );
-            assert!(heard.iter().all(|request| request.contains("code=the-code")), "{heard:?}");
+            assert!(
+                heard
+                    .iter()
+                    .all(|request| request.contains("code=the-code")),
+                "{heard:?}"
+            );
         };
         cases.spawn(fault);
     }
@@ -99,7 +118,11 @@ async fn fifty_callbacks_on_a_silent_provider(nobody: Browser) {
     }
     faulty.heard_reach(50).await;
     let mut other = nobody.clone();
-    assert_eq!(other.get(url(&server, "/login")).await.status, 303, "while all 50 hang");
+    assert_eq!(
+        other.get(url(&server, "/login")).await.status,
+        303,
+        "while all 50 hang"
+    );
     for answer in callbacks.join_all().await {
         assert_ours(&answer, 504, "one of fifty");
     }
@@ -114,7 +137,10 @@ async fn a_code_is_not_sent_again_when_a_kept_connection_turns_out_to_be_closed(
         let keep = Fault(good(""), Then::Next);
         let faulty = Faulty::start(vec![keep, Fault(Vec::new(), then.clone())]).await;
         let server = with_token_endpoint(&faulty.origin).await;
-        assert_eq!(come_back(browser.clone(), &server, "first").await.status, 200);
+        assert_eq!(
+            come_back(browser.clone(), &server, "first").await.status,
+            200
+        );
         assert_ours(
             &come_back(browser.clone(), &server, "second").await,
             502,
@@ -137,9 +163,14 @@ async fn a_provider_that_is_gone_or_points_elsewhere_gets_no_second_request() {
     let browser = Browser::new();
     let trap = Faulty::start(vec![Fault(good(""), Then::Close)]).await;
     for status in [300, 301, 302, 303, 304, 305, 307, 308] {
-        let location = format!("Location: {}/trap\r\nRefresh: 0;url={0}/trap\r\n", trap.origin);
+        let location = format!(
+            "Location: {}/trap\r\nRefresh: 0;url={0}/trap\r\n",
+            trap.origin
+        );
         let away = String::from_utf8(good(&location)).expect("text");
-        let away = away.replacen("200 OK", &format!("{status} Elsewhere"), 1).into_bytes();
+        let away = away
+            .replacen("200 OK", &format!("{status} Elsewhere"), 1)
+            .into_bytes();
         let faulty = Faulty::start(vec![Fault(away, Then::Close)]).await;
         let server = with_token_endpoint(&faulty.origin).await;
         assert_ours(
@@ -152,7 +183,11 @@ async fn a_provider_that_is_gone_or_points_elsewhere_gets_no_second_request() {
         let origin = faulty.origin.clone();
         drop(faulty);
         let server = with_token_endpoint(&origin).await;
-        assert_ours(&come_back(browser.clone(), &server, "the-code").await, 502, "a closed port");
+        assert_ours(
+            &come_back(browser.clone(), &server, "the-code").await,
+            502,
+            "a closed port",
+        );
     }
     assert_eq!(trap.heard(), [""; 0]);
 }
@@ -163,14 +198,30 @@ async fn a_certificate_that_nobody_signed_gets_neither_code_nor_secret() {
     let browser = Browser::new();
     let (faulty, _) = Faulty::with_tls(vec![Fault(good(""), Then::Close)]).await;
     let server = with_token_endpoint(&faulty.origin).await;
-    assert_ours(&come_back(browser.clone(), &server, "the-code").await, 502, "self-signed");
-    assert_eq!(faulty.heard(), [""; 0], "nothing was said inside the connection");
+    assert_ours(
+        &come_back(browser.clone(), &server, "the-code").await,
+        502,
+        "self-signed",
+    );
+    assert_eq!(
+        faulty.heard(),
+        [""; 0],
+        "nothing was said inside the connection"
+    );
 
     let plain = Faulty::start(vec![Fault(good(""), Then::Close)]).await;
     let https = plain.origin.replacen("http:", "https:", 1);
     let server = with_token_endpoint(&https).await;
-    assert_ours(&come_back(browser.clone(), &server, "the-code").await, 504, "no TLS at all");
-    assert_eq!(plain.heard(), [""; 0], "nothing readable is sent where TLS fails");
+    assert_ours(
+        &come_back(browser.clone(), &server, "the-code").await,
+        504,
+        "no TLS at all",
+    );
+    assert_eq!(
+        plain.heard(),
+        [""; 0],
+        "nothing readable is sent where TLS fails"
+    );
 }
 
 /// The program with this token endpoint.
@@ -199,7 +250,10 @@ async fn a_certificate_that_the_machine_trusts_is_enough() {
     std::fs::write(&file, pem).expect("a file");
     let program = program(&faulty.origin, &[("SSL_CERT_FILE", &file)]).await;
     let answer = log_in(&program, Browser::new()).await;
-    assert_eq!(answer.status, 200, "else the refusal of the others proves nothing: {answer:?}");
+    assert_eq!(
+        answer.status, 200,
+        "else the refusal of the others proves nothing: {answer:?}"
+    );
 }
 
 // check 45

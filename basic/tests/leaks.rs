@@ -28,7 +28,10 @@ impl Person {
         let mut secrets = Secrets::default();
         secrets.add(SECRET);
         secrets.add(CLIENT_SECRET);
-        Self { browser: Browser::new(), secrets }
+        Self {
+            browser: Browser::new(),
+            secrets,
+        }
     }
 
     async fn get(&mut self, url: impl AsRef<str>) -> Answer {
@@ -41,7 +44,8 @@ impl Person {
     async fn come_back(&mut self, program: &Program, answer: &str) -> Answer {
         let login = self.get(program.join("/login")).await;
         let state = param_of(login.location(), "state");
-        self.get(program.join(&format!("/auth?{answer}&state={state}"))).await
+        self.get(program.join(&format!("/auth?{answer}&state={state}")))
+            .await
     }
 }
 
@@ -72,8 +76,12 @@ async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
     ] {
         person.come_back(&program, answer).await;
     }
-    person.get(program.join("/auth?code=the-stray-code&state=the-stray-state")).await;
-    person.get(program.join("/auth?code=the-stray-code%zz&state=the-stray-state")).await;
+    person
+        .get(program.join("/auth?code=the-stray-code&state=the-stray-state"))
+        .await;
+    person
+        .get(program.join("/auth?code=the-stray-code%zz&state=the-stray-state"))
+        .await;
 
     let told = "described-in-words";
     let described =
@@ -117,7 +125,14 @@ async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
     }
     person.secrets.see_requests(&provider.seen());
     let said = program.stop();
-    for step in ["1/4", "2/4", "3/4", "4/4", "refused: ", "the provider failed: "] {
+    for step in [
+        "1/4",
+        "2/4",
+        "3/4",
+        "4/4",
+        "refused: ",
+        "the provider failed: ",
+    ] {
         assert!(said.contains(step), "{step} is missing: {said}");
     }
     person.secrets.assert_unsaid(&said, 60);
@@ -129,16 +144,31 @@ async fn what_a_broken_connection_carried_is_not_said() {
     let told = "described-in-words";
     for fault in [
         Fault(told.into(), Then::Close),
-        Fault(format!("HTTP/1.1 200 {told}\r\n{told}\r\n\r\n").into(), Then::Close),
-        Fault(format!("HTTP/1.1 200 OK\r\nContent-Length: {told}\r\n\r\n").into(), Then::Close),
-        Fault(format!("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{told}").into(), Then::Reset),
+        Fault(
+            format!("HTTP/1.1 200 {told}\r\n{told}\r\n\r\n").into(),
+            Then::Close,
+        ),
+        Fault(
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {told}\r\n\r\n").into(),
+            Then::Close,
+        ),
+        Fault(
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{told}").into(),
+            Then::Reset,
+        ),
     ] {
         let faulty = Faulty::start(vec![fault]).await;
         let provider = Provider::start().await;
         let token_url = format!("{}/token", faulty.origin);
         let program = program(&provider.settings_and(&[("TOKEN_URL", &token_url)]));
         let mut person = Person::new();
-        assert_eq!(person.come_back(&program, "code=the-only-code").await.status, 502);
+        assert_eq!(
+            person
+                .come_back(&program, "code=the-only-code")
+                .await
+                .status,
+            502
+        );
         person.secrets.add(told);
         person.secrets.assert_unsaid(&program.stop(), 6);
     }
@@ -153,8 +183,14 @@ async fn a_login_at_the_demo_provider_says_nothing_secret_on_either_side() {
         let login = person.get(program.join("/login")).await;
         let consent = person.get(login.location()).await;
         let mut form = consent.hidden_fields();
-        form.extend([("username".into(), name.into()), ("decision".into(), "allow".into())]);
-        let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+        form.extend([
+            ("username".into(), name.into()),
+            ("decision".into(), "allow".into()),
+        ]);
+        let form: Vec<_> = form
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
         let url = consent.url.join("/oauth2/authorize").expect("a URL");
         let allowed = person.browser.post(url, &form).await;
         person.secrets.see(&allowed);
@@ -187,7 +223,10 @@ async fn nobody_forges_a_line_of_the_log() {
     let forged = "2026-01-01T00:00:00.000000Z  INFO forged";
     let mut person = Person::new();
     person.secrets.add("forged");
-    let encoded = format!("%0a{}%0d%0a%1b%5b31m%c2%9b%e2%80%ae", forged.replace(' ', "%20"));
+    let encoded = format!(
+        "%0a{}%0d%0a%1b%5b31m%c2%9b%e2%80%ae",
+        forged.replace(' ', "%20")
+    );
     for path in ["/", "/login", "/auth", "/forged", "/style.css"] {
         let long = "forged".repeat(1700);
         for url in [
@@ -199,11 +238,16 @@ async fn nobody_forges_a_line_of_the_log() {
             person.get(program.join(&url)).await;
             let request = person.browser.request(Method::GET, program.join(&url));
             let request = request.header("user-agent", format!("forged\t\u{9b}31m{long}"));
-            person.browser.send(request.header("accept", "text/html, forged")).await;
+            person
+                .browser
+                .send(request.header("accept", "text/html, forged"))
+                .await;
         }
     }
     for answer in ["error", "code", "error_description", "iss"] {
-        person.come_back(&program, &format!("{answer}={encoded}")).await;
+        person
+            .come_back(&program, &format!("{answer}={encoded}"))
+            .await;
     }
     for described in ["\n", "\r\n", "\u{1b}[31m", "\u{9b}31m", "\u{2028}", "\0"] {
         let described = format!("{described}{forged}");
@@ -228,5 +272,9 @@ async fn nobody_forges_a_line_of_the_log() {
     assert_eq!(person.get(program.join("/")).await.status, 200, "it lives");
     let said = program.stop();
     person.secrets.assert_unsaid(&said, 6);
-    assert!(said.len() < 200_000, "nothing long is repeated: {} bytes", said.len());
+    assert!(
+        said.len() < 200_000,
+        "nothing long is repeated: {} bytes",
+        said.len()
+    );
 }

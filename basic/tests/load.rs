@@ -49,7 +49,11 @@ async fn idle_and_slow_clients_keep_nobody_out() {
     let mut browser = Browser::new();
     let login = browser.get(program.join("/login")).await;
     let callback = browser.allow(&login, "ada").await;
-    assert_eq!(browser.get(callback).await.status, 200, "a whole login among them");
+    assert_eq!(
+        browser.get(callback).await.status,
+        200,
+        "a whole login among them"
+    );
     let after = program.memory().expect("Linux says it");
     println!("{count} idle connections: {before} MiB before, {after} MiB with them");
     drop(idle);
@@ -70,18 +74,30 @@ async fn without_file_descriptors_the_log_says_so_and_later_all_is_well() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(Duration::from_secs(20), full).await.expect("it lets in as many as it can");
+    timeout(Duration::from_secs(20), full)
+        .await
+        .expect("it lets in as many as it can");
 
-    let answer = browser.get(callback_at(&program.url, &login, "code=good")).await;
-    assert_eq!(answer.status, 502, "no socket is left to ask the provider: {answer:?}");
+    let answer = browser
+        .get(callback_at(&program.url, &login, "code=good"))
+        .await;
+    assert_eq!(
+        answer.status, 502,
+        "no socket is left to ask the provider: {answer:?}"
+    );
     drop(idle);
     let mut other = Browser::new();
     let login = other.get(program.join("/login")).await;
-    let answer = other.get(callback_at(&program.url, &login, "code=good")).await;
+    let answer = other
+        .get(callback_at(&program.url, &login, "code=good"))
+        .await;
     assert_eq!(answer.status, 200, "without a restart: {answer:?}");
 
     let said = program.stop();
-    assert!(said.contains("cannot accept a connection: Too many open files"), "{said}");
+    assert!(
+        said.contains("cannot accept a connection: Too many open files"),
+        "{said}"
+    );
     assert!(!said.contains("panicked"), "{said}");
 }
 
@@ -107,7 +123,14 @@ async fn sigterm_loses_no_request_that_was_accepted() {
     while std::net::TcpStream::connect(program.addr()).is_ok() {}
     for _ in 0..50 {
         release.notify_one();
-        assert_eq!(callbacks.join_next().await.expect("one of 50").expect("an answer"), 200);
+        assert_eq!(
+            callbacks
+                .join_next()
+                .await
+                .expect("one of 50")
+                .expect("an answer"),
+            200
+        );
     }
     let (code, said) = program.wait();
     assert_eq!(code, 0, "{said}");

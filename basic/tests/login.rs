@@ -21,17 +21,31 @@ async fn a_login_sends_the_browser_to_the_provider_with_each_parameter_once() {
     let server = start(basic::app, &provider.settings_and(&[("SCOPES", "a b")])).await;
     let login = Browser::new().get(url(&server, "/login")).await;
 
-    assert!(login.location().starts_with(&format!("{}/authorize?", provider.origin)));
+    assert!(
+        login
+            .location()
+            .starts_with(&format!("{}/authorize?", provider.origin))
+    );
     let query = query_of(login.location());
-    let params: BTreeMap<_, _> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let params: BTreeMap<_, _> = query
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
     assert_eq!(query.len(), 7, "each once, and no other: {query:?}");
     assert_eq!(params["response_type"], "code");
     assert_eq!(params["client_id"], CLIENT_ID);
-    assert_eq!(params["redirect_uri"], format!("http://{}/auth", server.addr));
+    assert_eq!(
+        params["redirect_uri"],
+        format!("http://{}/auth", server.addr)
+    );
     assert_eq!(params["scope"], "a b");
     assert_eq!(params["code_challenge_method"], "S256");
     assert!(params.contains_key("state") && params.contains_key("code_challenge"));
-    assert_eq!(provider.seen().len(), 0, "the server itself asks the provider nothing yet");
+    assert_eq!(
+        provider.seen().len(),
+        0,
+        "the server itself asks the provider nothing yet"
+    );
 }
 
 // check 2
@@ -39,10 +53,24 @@ async fn a_login_sends_the_browser_to_the_provider_with_each_parameter_once() {
 async fn what_the_authorization_url_has_already_is_kept() {
     let provider = Provider::start().await;
     let auth_url = format!("{}/authorize?tenant=1", provider.origin);
-    let server = start(basic::app, &provider.settings_and(&[("AUTH_URL", &auth_url)])).await;
+    let server = start(
+        basic::app,
+        &provider.settings_and(&[("AUTH_URL", &auth_url)]),
+    )
+    .await;
     let login = Browser::new().get(url(&server, "/login")).await;
-    assert!(login.location().starts_with(&format!("{auth_url}&")), "{}", login.location());
-    assert_eq!(query_of(login.location()).iter().filter(|(name, _)| name == "tenant").count(), 1);
+    assert!(
+        login.location().starts_with(&format!("{auth_url}&")),
+        "{}",
+        login.location()
+    );
+    assert_eq!(
+        query_of(login.location())
+            .iter()
+            .filter(|(name, _)| name == "tenant")
+            .count(),
+        1
+    );
     assert_eq!(param_of(login.location(), "response_type"), "code");
 }
 
@@ -53,15 +81,24 @@ async fn the_redirect_uri_comes_from_the_settings_and_from_no_header() {
     let mut browser = Browser::new();
     for headers in [
         &[("host", "evil.example")][..],
-        &[("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "https")],
-        &[("forwarded", "host=evil.example;proto=https"), ("host", "evil.example")],
+        &[
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+        ],
+        &[
+            ("forwarded", "host=evil.example;proto=https"),
+            ("host", "evil.example"),
+        ],
     ] {
         let mut request = browser.request(Method::GET, url(&server, "/login"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let login = browser.send(request).await;
-        assert_eq!(param_of(login.location(), "redirect_uri"), "http://127.0.0.1:9/auth");
+        assert_eq!(
+            param_of(login.location(), "redirect_uri"),
+            "http://127.0.0.1:9/auth"
+        );
         assert!(!login.location().contains("evil"), "{}", login.location());
     }
 }
@@ -72,21 +109,29 @@ async fn state_and_challenge_are_new_and_random_at_every_login() {
     let provider = Provider::start().await;
     let server = start(basic::app, &provider.settings()).await;
     let (mut states, mut starts, mut challenges) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let is_base64url =
-        |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let is_base64url = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     for _ in 0..100 {
         let login = Browser::new().get(url(&server, "/login")).await;
         let state = param_of(login.location(), "state");
         let challenge = param_of(login.location(), "code_challenge");
         assert!(state.len() >= 22 && is_base64url(&state), "{state}");
-        assert!(challenge.len() == 43 && is_base64url(&challenge), "{challenge}");
+        assert!(
+            challenge.len() == 43 && is_base64url(&challenge),
+            "{challenge}"
+        );
         assert_eq!(param_of(login.location(), "code_challenge_method"), "S256");
         // A time or JSON would begin alike.
         starts.insert(state[..8].to_owned());
         states.insert(state);
         challenges.insert(challenge);
     }
-    assert_eq!((states.len(), starts.len(), challenges.len()), (100, 100, 100));
+    assert_eq!(
+        (states.len(), starts.len(), challenges.len()),
+        (100, 100, 100)
+    );
 }
 
 // check 7
@@ -95,10 +140,15 @@ async fn the_verifier_at_the_exchange_belongs_to_the_challenge_of_that_login() {
     let provider = Provider::start().await;
     let server = start(basic::app, &provider.settings()).await;
     let mut browser = Browser::new();
-    let logins =
-        [browser.get(url(&server, "/login")).await, browser.get(url(&server, "/login")).await];
+    let logins = [
+        browser.get(url(&server, "/login")).await,
+        browser.get(url(&server, "/login")).await,
+    ];
     for login in &logins {
-        assert_eq!(browser.come_back(&server, login, "code=good").await.status, 200);
+        assert_eq!(
+            browser.come_back(&server, login, "code=good").await.status,
+            200
+        );
     }
     let requests = provider.seen_at("/token");
     assert_eq!(requests.len(), 2);
@@ -109,9 +159,15 @@ async fn the_verifier_at_the_exchange_belongs_to_the_challenge_of_that_login() {
         assert!((43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved));
         let challenge =
             PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
-        assert_eq!(param_of(login.location(), "code_challenge"), challenge.as_str());
+        assert_eq!(
+            param_of(login.location(), "code_challenge"),
+            challenge.as_str()
+        );
     }
-    assert_ne!(requests[0].field("code_verifier"), requests[1].field("code_verifier"));
+    assert_ne!(
+        requests[0].field("code_verifier"),
+        requests[1].field("code_verifier")
+    );
 }
 
 // check 8
@@ -123,16 +179,30 @@ async fn the_browser_sees_neither_the_verifier_nor_the_client_secret() {
     let login = browser.get(url(&server, "/login")).await;
     let cookie = login.set_cookies().concat();
     let state = param_of(login.location(), "state");
-    let sealed = browser.cookie(&format!("login_{state}")).expect("the login cookie").to_owned();
+    let sealed = browser
+        .cookie(&format!("login_{state}"))
+        .expect("the login cookie")
+        .to_owned();
     browser.come_back(&server, &login, "code=good").await;
 
-    let verifier = provider.seen_at("/token")[0].field("code_verifier").to_owned();
-    let decoded = [BASE64_STANDARD.decode(&sealed), BASE64_URL_SAFE_NO_PAD.decode(&sealed)];
+    let verifier = provider.seen_at("/token")[0]
+        .field("code_verifier")
+        .to_owned();
+    let decoded = [
+        BASE64_STANDARD.decode(&sealed),
+        BASE64_URL_SAFE_NO_PAD.decode(&sealed),
+    ];
     let decoded: Vec<_> = decoded.into_iter().flatten().collect();
-    assert!(!decoded.is_empty(), "the cookie is base64, or this test looks at nothing");
+    assert!(
+        !decoded.is_empty(),
+        "the cookie is base64, or this test looks at nothing"
+    );
     let decoded = String::from_utf8_lossy(&decoded.concat()).into_owned();
     for text in [login.location(), &login.body, &cookie, &decoded] {
-        assert!(!text.contains(&verifier) && !text.contains(CLIENT_SECRET), "{text}");
+        assert!(
+            !text.contains(&verifier) && !text.contains(CLIENT_SECRET),
+            "{text}"
+        );
         assert!(!text.contains("verifier"), "{text}");
     }
 }
@@ -143,7 +213,9 @@ async fn the_login_cookie_is_out_of_reach_and_short_lived() {
     let server = start(basic::app, &[]).await;
     let login = Browser::new().get(url(&server, "/login")).await;
     assert_eq!(login.header("cache-control"), "no-store");
-    let [cookie] = login.set_cookies()[..] else { panic!("one cookie") };
+    let [cookie] = login.set_cookies()[..] else {
+        panic!("one cookie")
+    };
     let attributes: BTreeSet<_> = cookie.split("; ").skip(1).collect();
     let expected = ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"];
     assert_eq!(attributes, expected.into_iter().collect());
@@ -161,7 +233,11 @@ async fn two_tabs_both_finish_in_any_order() {
             callbacks.push(browser.allow(&login, name).await);
         }
         for tab in order {
-            assert_eq!(browser.get(&callbacks[tab]).await.status, 200, "tab {tab} of {order:?}");
+            assert_eq!(
+                browser.get(&callbacks[tab]).await.status,
+                200,
+                "tab {tab} of {order:?}"
+            );
         }
         assert_eq!(browser.cookie_names(), [""; 0]);
     }
@@ -176,8 +252,11 @@ async fn unfinished_logins_do_not_pile_up() {
     for _ in 0..60 {
         browser.get(url(&server, "/login")).await;
         assert!(browser.cookies.len() <= 5, "{:?}", browser.cookie_names());
-        let header: usize =
-            browser.cookies.iter().map(|((_, name), value)| name.len() + value.len() + 3).sum();
+        let header: usize = browser
+            .cookies
+            .iter()
+            .map(|((_, name), value)| name.len() + value.len() + 3)
+            .sum();
         assert!(header < 4096, "a Cookie header of {header} bytes");
     }
     assert_eq!(browser.log_in_with_code(&server).await.status, 200);
@@ -200,12 +279,28 @@ async fn nobody_chooses_where_a_login_ends() {
             let mut browser = Browser::new();
             let path = format!("/login?{parameter}={target}");
             let login = browser.get(url(&server, &path)).await;
-            assert!(!login.location().contains("evil"), "{path}: {}", login.location());
+            assert!(
+                !login.location().contains("evil"),
+                "{path}: {}",
+                login.location()
+            );
             let redirect_uri = param_of(login.location(), "redirect_uri");
-            assert_eq!(redirect_uri, format!("http://{}/auth", server.addr), "{path}");
-            assert_eq!(browser.cookies.len(), 1, "{path} sets the login cookie alone");
+            assert_eq!(
+                redirect_uri,
+                format!("http://{}/auth", server.addr),
+                "{path}"
+            );
+            assert_eq!(
+                browser.cookies.len(),
+                1,
+                "{path} sets the login cookie alone"
+            );
             let answer = browser.come_back(&server, &login, "code=good").await;
-            assert_eq!((answer.status, answer.header("location")), (200, ""), "{path}");
+            assert_eq!(
+                (answer.status, answer.header("location")),
+                (200, ""),
+                "{path}"
+            );
         }
     }
 }
@@ -225,10 +320,17 @@ async fn only_get_begins_or_ends_a_login() {
                 .header("origin", "https://evil.example")
                 .form(&[("code", "good"), ("state", &state)]);
             let answer = browser.send(request).await;
-            assert_eq!((answer.status, answer.header("allow")), (405, "GET"), "{method} {path}");
+            assert_eq!(
+                (answer.status, answer.header("allow")),
+                (405, "GET"),
+                "{method} {path}"
+            );
             assert_eq!(answer.set_cookies(), [""; 0], "{method} {path}");
         }
     }
     assert_eq!(provider.token_requests(), 0);
-    assert_eq!(browser.come_back(&server, &login, "code=good").await.status, 200);
+    assert_eq!(
+        browser.come_back(&server, &login, "code=good").await.status,
+        200
+    );
 }

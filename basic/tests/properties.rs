@@ -34,7 +34,10 @@ const DEMO_PATHS: &[&str] = &[
 async fn the_demo_provider_answers_whatever_is_sent_too() {
     let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
     let login = Browser::new().get(program.join("/login")).await;
-    let port = Url::parse(login.location()).expect("a URL").port().expect("a port");
+    let port = Url::parse(login.location())
+        .expect("a URL")
+        .port()
+        .expect("a port");
     let addr = ([127, 0, 0, 1], port).into();
     is_answered(program, addr, DEMO_PATHS);
 }

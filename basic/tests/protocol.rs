@@ -37,19 +37,44 @@ async fn a_head_that_is_broken_or_too_large_is_refused_and_the_server_lives() {
     for (bytes, status) in [
         ("GET\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n".to_owned(), 400),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n".to_owned(),
+            400,
+        ),
         ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
-        ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na".to_owned(), 400),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na".to_owned(),
+            400,
+        ),
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(200)), 431),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            431,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+                "X: a\r\n".repeat(200)
+            ),
+            431,
+        ),
     ] {
         let answer = send(&server, bytes.clone()).await;
         let start = format!("HTTP/1.1 {status} ");
         assert!(answer.starts_with(&start), "{bytes:.60}: {answer:.60}");
-        assert_eq!(Browser::new().get(url(&server, "/login")).await.status, 303, "{bytes:.60}");
+        assert_eq!(
+            Browser::new().get(url(&server, "/login")).await.status,
+            303,
+            "{bytes:.60}"
+        );
     }
 }
 
@@ -68,17 +93,26 @@ impl FromSettings for Nothing {
 #[tokio::test]
 async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_server_lives() {
     let panics = async || -> Result<(), Infallible> { panic!("with the words of the insides") };
-    let app =
-        |Nothing| Router::new().route("/panics", get(panics)).route("/", get(async || "well"));
+    let app = |Nothing| {
+        Router::new()
+            .route("/panics", get(panics))
+            .route("/", get(async || "well"))
+    };
     let server = start(app, &[]).await;
     let mut browser = Browser::new();
     for _ in 0..3 {
         let json = browser.get(url(&server, "/panics")).await;
         assert_eq!(json.status, 500);
-        assert_eq!(json.json()["detail"], "an unexpected error; it is in the log");
+        assert_eq!(
+            json.json()["detail"],
+            "an unexpected error; it is in the log"
+        );
         assert_eq!(json.header("x-content-type-options"), "nosniff");
         let page = browser.visit(url(&server, "/panics")).await;
-        assert_eq!((page.status, page.header("content-type")), (500, "text/html; charset=utf-8"));
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (500, "text/html; charset=utf-8")
+        );
         assert!(!page.body.contains("insides") && !json.body.contains("insides"));
         assert_eq!(browser.get(url(&server, "/")).await.body, "well");
     }
@@ -90,7 +124,10 @@ async fn a_request_for_a_whole_url_does_not_choose_where_a_login_goes() {
     let (own, port) = (server.public_url.to_string(), server.addr.port());
     for (target, host) in [
         ("http://evil.example/login", format!("localhost:{port}")),
-        ("http://evil.example/login?next=//evil.example", format!("localhost:{port}")),
+        (
+            "http://evil.example/login?next=//evil.example",
+            format!("localhost:{port}"),
+        ),
         ("https://evil.example:1/login", "127.0.0.2".to_owned()),
     ] {
         let answer = send(
@@ -98,7 +135,9 @@ async fn a_request_for_a_whole_url_does_not_choose_where_a_login_goes() {
             format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
         )
         .await;
-        let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+        let location = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("location: "));
         let location = location.unwrap_or_else(|| panic!("{target}: {answer}"));
         let path = &target[target.find("/login").expect("a path")..];
         assert_eq!(location, format!("{own}{path}"), "{target}");
@@ -113,12 +152,27 @@ async fn a_second_request_hidden_in_the_first_is_not_answered() {
     let length = format!("Content-Length: {}", hidden.len());
     // Who believes the length and who believes the chunks would see different requests.
     for (headers, statuses) in [
-        (format!("{length}\r\nTransfer-Encoding: chunked\r\n\r\n0"), &["405"][..]),
-        (format!("Transfer-Encoding: chunked\r\n{length}\r\n\r\n0"), &["405"]),
-        (format!("Transfer-Encoding: chunked, x\r\n{length}"), &["400"]),
-        (format!("Transfer-Encoding: x, chunked\r\n{length}"), &["405"]),
+        (
+            format!("{length}\r\nTransfer-Encoding: chunked\r\n\r\n0"),
+            &["405"][..],
+        ),
+        (
+            format!("Transfer-Encoding: chunked\r\n{length}\r\n\r\n0"),
+            &["405"],
+        ),
+        (
+            format!("Transfer-Encoding: chunked, x\r\n{length}"),
+            &["400"],
+        ),
+        (
+            format!("Transfer-Encoding: x, chunked\r\n{length}"),
+            &["405"],
+        ),
         (format!("Transfer-Encoding : chunked\r\n{length}"), &["400"]),
-        (format!("Transfer-Encoding: \u{b}chunked\r\n{length}"), &["400"]),
+        (
+            format!("Transfer-Encoding: \u{b}chunked\r\n{length}"),
+            &["400"],
+        ),
         (length.replace(": ", ": +"), &["400"]),
         (format!("{length}, {}", hidden.len()), &["400"]),
         (format!("X: a\r\n b\r\n{length}"), &["400"]),
@@ -144,9 +198,17 @@ async fn a_request_that_waits_for_others_too_long_is_their_failure_and_not_the_c
     };
     let server = start(app, &[]).await;
     let (mut program, mut person) = (Browser::new(), Browser::new());
-    let (answer, token) =
-        tokio::join!(program.get(url(&server, "/")), person.visit(url(&server, "/token")));
+    let (answer, token) = tokio::join!(
+        program.get(url(&server, "/")),
+        person.visit(url(&server, "/token"))
+    );
     assert_eq!(answer.status, 504, "{}", answer.body);
-    assert_eq!(answer.json()["detail"], "this takes too long; please try again");
-    assert_eq!((token.status, &token.json()["error"]), (504, &"server_error".into()));
+    assert_eq!(
+        answer.json()["detail"],
+        "this takes too long; please try again"
+    );
+    assert_eq!(
+        (token.status, &token.json()["error"]),
+        (504, &"server_error".into())
+    );
 }

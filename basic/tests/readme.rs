@@ -55,7 +55,14 @@ fn every_command_prints_what_is_shown() {
 #[test]
 fn every_link_path_and_name_leads_to_something() {
     let readme = readme();
-    assert_none(&[names::links(&readme), names::paths(&readme), names::items(&readme)].concat());
+    assert_none(
+        &[
+            names::links(&readme),
+            names::paths(&readme),
+            names::items(&readme),
+        ]
+        .concat(),
+    );
 }
 
 #[test]
@@ -71,8 +78,14 @@ fn every_route_and_example_is_named_and_no_other() {
 
 /// Whether these are the problems, by what they contain.
 fn assert_problems(problems: &[String], expected: &[&str]) {
-    let all = expected.iter().zip(problems).all(|(part, problem)| problem.contains(part));
-    assert!(all && problems.len() == expected.len(), "{problems:#?} are not {expected:#?}");
+    let all = expected
+        .iter()
+        .zip(problems)
+        .all(|(part, problem)| problem.contains(part));
+    assert!(
+        all && problems.len() == expected.len(),
+        "{problems:#?} are not {expected:#?}"
+    );
 }
 
 /// A block of commands, and what it is said to print.
@@ -96,29 +109,53 @@ fn a_wrong_answer_is_reported() {
         START.to_owned() + "```text\n… INFO listening on http://127.0.0.1:5000\n```",
         "<!-- not run: there is no such command -->\n".to_owned() + &*shown("no-such-command", "1"),
     ] {
-        let right = right.replace("```\n\n```text\n… INFO", "```\n\nIt logs:\n\n```text\n… INFO");
+        let right = right.replace(
+            "```\n\n```text\n… INFO",
+            "```\n\nIt logs:\n\n```text\n… INFO",
+        );
         assert_problems(&run(&right), &[]);
     }
     for (wrong, problem) in [
         (shown("echo one two", "one too"), "README.md:6: "),
-        (shown("echo one two", "one"), "\n  shown:   one\n  printed: one two"),
+        (
+            shown("echo one two", "one"),
+            "\n  shown:   one\n  printed: one two",
+        ),
         (shown("echo one two", "one two …"), "README.md:6: "),
         (shown("echo '\"a\",\"b\"'", r#""…""#), "README.md:6: "),
         (shown("printf '1\\n2\\n3\\n'", "1\n…\n4"), "README.md:8: "),
         (shown("printf '1\\n2\\n'", "1"), "README.md:7: "),
-        (START.to_owned() + &*shown(endpoint3, &hello.replace("Hello", "Hallo")), "README.md:10: "),
+        (
+            START.to_owned() + &*shown(endpoint3, &hello.replace("Hello", "Hallo")),
+            "README.md:10: ",
+        ),
         (
             START.to_owned() + "```sh\ncurl -f http://127.0.0.1:5000/none\n```",
             "README.md:6: it fails",
         ),
-        (START.replace("first_party", "third_party"), "no `third_party/src`"),
+        (
+            START.replace("first_party", "third_party"),
+            "no `third_party/src`",
+        ),
         (START.replace("run", "run --bin"), "not understood"),
-        (START.to_owned() + "```text\nlistening on http://127.0.0.1:5001\n```", "README.md:6: "),
-        ("```text\n… INFO nobody logs this\n```".to_owned(), "README.md:2: "),
+        (
+            START.to_owned() + "```text\nlistening on http://127.0.0.1:5001\n```",
+            "README.md:6: ",
+        ),
+        (
+            "```text\n… INFO nobody logs this\n```".to_owned(),
+            "README.md:2: ",
+        ),
         ("```sh\nfalse\n```".to_owned(), "README.md:2: "),
         ("```sh\necho $NOT_SET\n```".to_owned(), "NOT_SET"),
-        ("<!-- not run: -->\n```sh\nfalse\n```".to_owned(), "README.md:3: "),
-        ("```text\nprinted by nothing\n```".to_owned(), "README.md:2: "),
+        (
+            "<!-- not run: -->\n```sh\nfalse\n```".to_owned(),
+            "README.md:3: ",
+        ),
+        (
+            "```text\nprinted by nothing\n```".to_owned(),
+            "README.md:2: ",
+        ),
         ("```bash\ntrue\n```".to_owned(), "README.md:2: "),
     ] {
         assert_problems(&run(&wrong), &[problem]);
@@ -129,7 +166,12 @@ fn a_wrong_answer_is_reported() {
 fn a_link_path_or_name_of_nothing_is_reported() {
     let check = |text: &str| {
         let readme = Readme::parse(text);
-        [names::links(&readme), names::paths(&readme), names::items(&readme)].concat()
+        [
+            names::links(&readme),
+            names::paths(&readme),
+            names::items(&readme),
+        ]
+        .concat()
     };
     let right = "## A → `get_only`\n[x](#a--get_only), [MIT](LICENSE-MIT), [out](https://x.example/y),\n\
         `app` and `Index` in [basic/src/lib.rs](basic/src/lib.rs): `login`,\n\
@@ -162,9 +204,21 @@ fn a_wrong_setting_is_reported() {
     };
     let check = |readme: &str, file: &str| settings::problems(&Readme::parse(readme), file);
     for (from, to, problems) in [
-        ("| `SCOPES` |", "| `SCOPE` |", &["`SCOPES` is not", "`SCOPE` is no"][..]),
-        ("| `DEMO_ADDR` | `basic`, `sessions` |", "| `DEMO_ADDR` | all |", &["`DEMO_ADDR`"]),
-        ("| all | info |", "| all | debug |", &["`RUST_LOG` | all | info"]),
+        (
+            "| `SCOPES` |",
+            "| `SCOPE` |",
+            &["`SCOPES` is not", "`SCOPE` is no"][..],
+        ),
+        (
+            "| `DEMO_ADDR` | `basic`, `sessions` |",
+            "| `DEMO_ADDR` | all |",
+            &["`DEMO_ADDR`"],
+        ),
+        (
+            "| all | info |",
+            "| all | debug |",
+            &["`RUST_LOG` | all | info"],
+        ),
         (
             "\n| `ISSUER` |",
             "\n| `SCOPES` | x | x |\n| `ISSUER` |",
@@ -174,7 +228,11 @@ fn a_wrong_setting_is_reported() {
         assert_problems(&check(&changed(&readme, from, to), &file), problems);
     }
     for (from, to, problems) in [
-        ("# SCOPES=", "# SCOPE=", &["`SCOPES` is not", "`SCOPE` is no"][..]),
+        (
+            "# SCOPES=",
+            "# SCOPE=",
+            &["`SCOPES` is not", "`SCOPE` is no"][..],
+        ),
         ("RUST_LOG=info", "RUST_LOG=debug", &["RUST_LOG=info"]),
     ] {
         assert_problems(&check(&readme, &changed(&file, from, to)), problems);
@@ -189,11 +247,20 @@ fn a_route_or_example_too_many_or_too_few_is_reported() {
         &routes(&readme.replace("/endpoint3", "/endpoint4")),
         &["/endpoint3", "`/endpoint4`", "`/endpoint4`"],
     );
-    assert_problems(&routes(&(readme.clone() + "\n`GET /users/you?x`")), &["`/users/you`"]);
-    assert_problems(&routes(&(readme + "\n<http://127.0.0.1:5000/logins>")), &["`/logins`"]);
+    assert_problems(
+        &routes(&(readme.clone() + "\n`GET /users/you?x`")),
+        &["`/users/you`"],
+    );
+    assert_problems(
+        &routes(&(readme + "\n<http://127.0.0.1:5000/logins>")),
+        &["`/logins`"],
+    );
 
     let none = names::examples(&Readme::parse(""));
-    assert!(none.iter().any(|problem| problem.contains("-p sessions --example providers")));
+    assert!(
+        none.iter()
+            .any(|problem| problem.contains("-p sessions --example providers"))
+    );
     let one = "```sh\ncargo run -p sessions --example providers\n```";
     assert_eq!(names::examples(&Readme::parse(one)).len(), none.len() - 1);
 }

@@ -17,22 +17,48 @@ async fn a_person_who_allows_it_sees_the_token() {
     let index = browser.visit(url(&server, "/")).await;
     assert_eq!(index.status, 200);
     assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
-    let link = format!("<a href=\"{}/login\">Log in with Discord</a>", server.public_url);
+    let link = format!(
+        "<a href=\"{}/login\">Log in with Discord</a>",
+        server.public_url
+    );
     assert!(index.body.contains(&link), "{}", index.body);
 
     let login = browser.get(url(&server, "/login")).await;
     let callback = browser.allow(&login, "ada").await;
-    assert!(callback.starts_with(&server.public_url.join("/auth?code=")), "{callback}");
-    assert_eq!(param_of(&callback, "state"), param_of(login.location(), "state"));
+    assert!(
+        callback.starts_with(&server.public_url.join("/auth?code=")),
+        "{callback}"
+    );
+    assert_eq!(
+        param_of(&callback, "state"),
+        param_of(login.location(), "state")
+    );
 
     let before = unix_now();
     let answer = browser.get(&callback).await;
     assert_eq!(answer.status, 200);
     let token = answer.json();
-    let members: BTreeSet<_> = token.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = ["access_token", "expires_at", "expires_in", "refresh_token", "scope"];
-    assert_eq!(members, expected.into_iter().chain(["token_type"]).collect());
-    assert_eq!((&token["token_type"], &token["scope"]), (&"Bearer".into(), &"identify".into()));
+    let members: BTreeSet<_> = token
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected = [
+        "access_token",
+        "expires_at",
+        "expires_in",
+        "refresh_token",
+        "scope",
+    ];
+    assert_eq!(
+        members,
+        expected.into_iter().chain(["token_type"]).collect()
+    );
+    assert_eq!(
+        (&token["token_type"], &token["scope"]),
+        (&"Bearer".into(), &"identify".into())
+    );
     assert_eq!(token["expires_in"], 7 * 24 * 3600);
     let lives = token["expires_at"].as_u64().unwrap() - before;
     assert!((604_800..=604_802).contains(&lives), "{lives}");
@@ -56,7 +82,10 @@ async fn the_token_is_json_also_for_a_persons_browser() {
     let login = browser.visit(url(&server, "/login")).await;
     let callback = browser.allow(&login, "ada").await;
     let answer = browser.visit(callback).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/json")
+    );
     assert!(answer.json()["access_token"].is_string());
 }
 
@@ -72,7 +101,11 @@ async fn a_person_who_denies_it_gets_403() {
     let detail = "you did not allow it (access_denied); you can start again";
     assert_eq!(answer.json()["detail"], detail);
     assert_eq!(browser.cookie_names(), [""; 0]);
-    assert_eq!(browser.get(callback).await.status, 400, "the state is used up");
+    assert_eq!(
+        browser.get(callback).await.status,
+        400,
+        "the state is used up"
+    );
 }
 
 // checks 14, 36, 38, 147, 149
@@ -100,7 +133,13 @@ async fn every_route_answers_every_method_as_promised() {
         ("POST", "/auth", 405, "allow", "GET"),
         ("PUT", "/auth", 405, "allow", "GET"),
         ("OPTIONS", "/auth", 405, "allow", "GET"),
-        ("GET", "/style.css", 200, "content-type", "text/css; charset=utf-8"),
+        (
+            "GET",
+            "/style.css",
+            200,
+            "content-type",
+            "text/css; charset=utf-8",
+        ),
         ("POST", "/style.css", 405, "allow", "GET,HEAD"),
         ("GET", "/users/me", 404, "content-type", JSON),
         ("POST", "/nothing", 404, "content-type", JSON),
@@ -112,7 +151,11 @@ async fn every_route_answers_every_method_as_promised() {
         let request = browser.request(method.clone(), url(&server, path));
         let answer = browser.send(request).await;
         let row = format!("{method} {path}");
-        assert_eq!((answer.status, answer.header(header)), (status, value), "{row}");
+        assert_eq!(
+            (answer.status, answer.header(header)),
+            (status, value),
+            "{row}"
+        );
         assert_eq!(answer.headers.get_all(header).iter().count(), 1, "{row}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{row}");
         assert_eq!(answer.header("x-frame-options"), "DENY", "{row}");
@@ -147,7 +190,14 @@ async fn a_persons_browser_gets_errors_as_pages() {
         assert!(page.body.contains(reason), "{}", page.body);
         assert!(page.body.contains("<a href=\"/\">"), "{}", page.body);
         assert_eq!(page.header("vary"), "Accept");
-        assert_eq!(page.header("referrer-policy"), "no-referrer", "{path} has no form");
-        assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(
+            page.header("referrer-policy"),
+            "no-referrer",
+            "{path} has no form"
+        );
+        assert!(
+            page.header("content-security-policy")
+                .contains("frame-ancestors 'none'")
+        );
     }
 }

@@ -25,21 +25,39 @@ impl ClientCredentials {
         let in_body = params.get("client_id").zip(params.get("client_secret"));
         if !headers.contains_key(header::AUTHORIZATION) {
             let (id, secret) = in_body.ok_or(INVALID_CLIENT)?;
-            return Ok(Self { id: id.to_owned(), secret: secret.to_owned() });
+            return Ok(Self {
+                id: id.to_owned(),
+                secret: secret.to_owned(),
+            });
         }
-        if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
-            return Err(OAuthError::invalid_request("more than one Authorization header"));
+        if headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .nth(1)
+            .is_some()
+        {
+            return Err(OAuthError::invalid_request(
+                "more than one Authorization header",
+            ));
         }
         if params.get("client_secret").is_some() {
-            return Err(OAuthError::invalid_request("authenticate by header or by body, not both"));
+            return Err(OAuthError::invalid_request(
+                "authenticate by header or by body, not both",
+            ));
         }
-        let Authorization(basic) =
-            headers.typed_get::<Authorization<Basic>>().ok_or(INVALID_CLIENT)?;
+        let Authorization(basic) = headers
+            .typed_get::<Authorization<Basic>>()
+            .ok_or(INVALID_CLIENT)?;
         // Both are form-encoded before they are base64-encoded (RFC 6749, section 2.3.1).
         let decoded = |text| decode(text).map_err(|_| INVALID_CLIENT);
-        let credentials =
-            Self { id: decoded(basic.username())?, secret: decoded(basic.password())? };
-        if params.get("client_id").is_some_and(|id| id != credentials.id) {
+        let credentials = Self {
+            id: decoded(basic.username())?,
+            secret: decoded(basic.password())?,
+        };
+        if params
+            .get("client_id")
+            .is_some_and(|id| id != credentials.id)
+        {
             return Err(OAuthError::invalid_request(
                 "client_id differs from the Authorization header",
             ));
@@ -62,5 +80,7 @@ impl ClientCredentials {
 }
 
 /// The same answer for an unknown client and for a wrong secret (RFC 6749, section 5.2).
-pub const INVALID_CLIENT: OAuthError =
-    OAuthError { error: "invalid_client", description: "unknown client or wrong secret" };
+pub const INVALID_CLIENT: OAuthError = OAuthError {
+    error: "invalid_client",
+    description: "unknown client or wrong secret",
+};

@@ -39,7 +39,9 @@ pub trait FromSettings: Sized {
 
 /// Every setting of a server that is made of this.
 pub fn table<S: FromSettings>() -> impl Iterator<Item = &'static Setting> {
-    SERVER_SETTINGS.iter().chain(S::SETTINGS.iter().copied().flatten())
+    SERVER_SETTINGS
+        .iter()
+        .chain(S::SETTINGS.iter().copied().flatten())
 }
 
 /// The settings of every server.
@@ -137,7 +139,11 @@ impl Settings {
 
     /// The value of a setting; an empty one counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.vars.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.vars
+            .0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// Notes what is wrong with a setting, and how to mend it; the first thing wrong is enough.
@@ -170,7 +176,12 @@ impl Settings {
 
     /// A secret. An empty one is not taken for one that is not set: that hides a broken deployment.
     pub fn secret(&mut self, name: &str) -> Option<String> {
-        if self.vars.0.get(name).is_some_and(|value| value.trim().is_empty()) {
+        if self
+            .vars
+            .0
+            .get(name)
+            .is_some_and(|value| value.trim().is_empty())
+        {
             self.problem(name, "is empty; give it a value or remove it");
         }
         self.get(name).map(str::to_owned)
@@ -214,15 +225,24 @@ impl Settings {
             }
             return random;
         };
-        let secrets: Vec<_> = value.split(',').map(|secret| secret.trim().to_owned()).collect();
+        let secrets: Vec<_> = value
+            .split(',')
+            .map(|secret| secret.trim().to_owned())
+            .collect();
         if secrets.iter().any(|secret| secret.len() < min_length) {
             let what =
                 format!("is too short: {min_length} characters or more (openssl rand -hex 32)");
             self.problem(name, what);
             return random;
         }
-        if secrets.iter().any(|secret| PUBLISHED_SECRETS.contains(&secret.as_str())) {
-            self.problem(name, "is the published example; make your own: openssl rand -hex 32");
+        if secrets
+            .iter()
+            .any(|secret| PUBLISHED_SECRETS.contains(&secret.as_str()))
+        {
+            self.problem(
+                name,
+                "is the published example; make your own: openssl rand -hex 32",
+            );
             return random;
         }
         secrets
@@ -230,8 +250,10 @@ impl Settings {
 
     /// An endpoint of a provider (RFC 6749, section 3): https except on this machine, no fragment.
     pub fn endpoint(&mut self, name: &str) -> Option<Url> {
-        let url: Url =
-            self.parse(name, "an absolute URL, such as https://provider.example/path")?;
+        let url: Url = self.parse(
+            name,
+            "an absolute URL, such as https://provider.example/path",
+        )?;
         match check_endpoint(&url) {
             Ok(()) => Some(url),
             Err(why) => {
@@ -276,7 +298,10 @@ impl Settings {
     /// Binds the server itself, after which [`Settings::public_url`] is known.
     pub(crate) async fn bind(&mut self) -> Option<TcpListener> {
         let listener = self.listen("BIND_ADDR", self.bind_addr).await;
-        if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        if let Some(address) = listener
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok())
+        {
             self.bind_addr = address;
             self.public_url = PublicUrl::of(address);
         }
@@ -292,7 +317,9 @@ impl Settings {
         }
         if !self.bind_addr.ip().is_loopback() {
             let bind_addr = self.bind_addr;
-            self.warning(format!("BIND_ADDR {bind_addr} can be reached by other machines"));
+            self.warning(format!(
+                "BIND_ADDR {bind_addr} can be reached by other machines"
+            ));
         }
         listener
     }
@@ -304,9 +331,19 @@ impl Settings {
 
     /// What was found, or every problem.
     pub(crate) fn finish(self) -> Result<Found, Vec<String>> {
-        let Self { problems, warnings, notices, companions, .. } = self;
+        let Self {
+            problems,
+            warnings,
+            notices,
+            companions,
+            ..
+        } = self;
         if problems.is_empty() {
-            Ok(Found { warnings, notices, companions })
+            Ok(Found {
+                warnings,
+                notices,
+                companions,
+            })
         } else {
             Err(problems)
         }
@@ -368,7 +405,9 @@ impl FromStr for PublicUrl {
     fn from_str(value: &str) -> Result<Self, ()> {
         let url = Url::parse(value).map_err(drop)?;
         let origin = url.origin().ascii_serialization();
-        (matches!(url.scheme(), "http" | "https") && origin == value).then_some(Self(url)).ok_or(())
+        (matches!(url.scheme(), "http" | "https") && origin == value)
+            .then_some(Self(url))
+            .ok_or(())
     }
 }
 

@@ -44,7 +44,10 @@ impl CookieKeys {
     /// When there is no secret, or one is shorter than 32 bytes; the settings refuse both.
     pub fn new(secrets: &[String], https: bool) -> Self {
         assert!(!secrets.is_empty(), "there is at least one secret");
-        let keys = secrets.iter().map(|secret| Key::derive_from(secret.as_bytes())).collect();
+        let keys = secrets
+            .iter()
+            .map(|secret| Key::derive_from(secret.as_bytes()))
+            .collect();
         Self { keys, https }
     }
 
@@ -69,7 +72,10 @@ impl CookieKeys {
     /// Reads what [`CookieKeys::sign`] wrote, unless it was changed or has expired.
     pub fn verify<T: DeserializeOwned>(&self, cookies: &Cookies, name: &str) -> Option<T> {
         let full_name = self.full_name(name);
-        let cookie = self.keys.iter().find_map(|key| cookies.signed(key).get(&full_name))?;
+        let cookie = self
+            .keys
+            .iter()
+            .find_map(|key| cookies.signed(key).get(&full_name))?;
         unseal(name, &BASE64_URL_SAFE_NO_PAD.decode(cookie.value()).ok()?)
     }
 
@@ -92,7 +98,10 @@ impl CookieKeys {
     /// Reads what [`CookieKeys::encrypt`] wrote, unless it was changed or has expired.
     pub fn decrypt<T: DeserializeOwned>(&self, cookies: &Cookies, name: &str) -> Option<T> {
         let full_name = self.full_name(name);
-        let cookie = self.keys.iter().find_map(|key| cookies.private(key).get(&full_name))?;
+        let cookie = self
+            .keys
+            .iter()
+            .find_map(|key| cookies.private(key).get(&full_name))?;
         unseal(name, cookie.value().as_bytes())
     }
 
@@ -100,7 +109,12 @@ impl CookieKeys {
     pub fn names(&self, cookies: &Cookies, start: &str) -> Vec<String> {
         let full_start = self.full_name(start);
         let rest = |cookie: Cookie| Some(cookie.name().strip_prefix(&full_start)?.to_owned());
-        cookies.list().into_iter().filter_map(rest).map(|rest| format!("{start}{rest}")).collect()
+        cookies
+            .list()
+            .into_iter()
+            .filter_map(rest)
+            .map(|rest| format!("{start}{rest}"))
+            .collect()
     }
 
     /// Removes a cookie from the browser.
@@ -125,12 +139,18 @@ impl CookieKeys {
     }
 
     fn full_name(&self, name: &str) -> String {
-        if self.https { format!("__Host-{name}") } else { name.to_owned() }
+        if self.https {
+            format!("__Host-{name}")
+        } else {
+            name.to_owned()
+        }
     }
 
     fn check_size(&self, cookies: &Cookies, name: &str) -> Result<()> {
         let full_name = self.full_name(name);
-        let size = cookies.get(&full_name).map_or(0, |c| c.name().len() + c.value().len());
+        let size = cookies
+            .get(&full_name)
+            .map_or(0, |c| c.name().len() + c.value().len());
         if size > MAX_SIZE {
             self.remove(cookies, name);
             return Err(Error::CookieTooLarge(size));
@@ -141,8 +161,12 @@ impl CookieKeys {
 
 fn seal<T: Serialize>(purpose: &str, value: &T, lifetime: Duration) -> String {
     let expires = unix_now() + lifetime.as_secs();
-    serde_json::to_string(&Sealed { purpose: purpose.to_owned(), expires, value })
-        .expect("what goes into a cookie is a struct of texts and numbers")
+    serde_json::to_string(&Sealed {
+        purpose: purpose.to_owned(),
+        expires,
+        value,
+    })
+    .expect("what goes into a cookie is a struct of texts and numbers")
 }
 
 fn unseal<T: DeserializeOwned>(purpose: &str, json: &[u8]) -> Option<T> {

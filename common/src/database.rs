@@ -54,17 +54,25 @@ pub async fn open(settings: &mut Settings, migrations: &Migrator) -> Option<Sqli
 fn file_of(url: &str) -> Option<SqliteConnectOptions> {
     let path = url.strip_prefix("sqlite://")?;
     let special = path.is_empty() || path.starts_with(':') || path.starts_with("file:");
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
     (!special && !path.contains('?')).then_some(options)
 }
 
 /// A database in memory lives as long as its connection, so there is exactly one, for ever.
 async fn in_memory() -> sqlx::Result<SqlitePool> {
-    let pool = SqlitePoolOptions::new().min_connections(1).max_connections(1);
-    let pool = pool.idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE);
+    let pool = SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(1);
+    let pool = pool
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(PATIENCE);
     // A request that breaks off during this test would close the connection.
     let pool = pool.test_before_acquire(false);
-    pool.connect_with(SqliteConnectOptions::new().foreign_keys(true)).await
+    pool.connect_with(SqliteConnectOptions::new().foreign_keys(true))
+        .await
 }
 
 async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
@@ -75,7 +83,9 @@ async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
         // ... and what was answered is on the disk, also when the power fails.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE);
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(PATIENCE);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(PATIENCE);
     pool.connect_with(options).await
 }
 

@@ -114,7 +114,8 @@ async fn listen(
 /// Where browsers find a demo provider.
 fn for_browsers(settings: &Settings, addr: SocketAddr) -> Option<Url> {
     let mut url = Url::parse(&format!("http://{addr}")).ok()?;
-    url.set_host(Some(other_site(settings.public_url().as_url(), addr))).ok()?;
+    url.set_host(Some(other_site(settings.public_url().as_url(), addr)))
+        .ok()?;
     Some(url)
 }
 
@@ -193,7 +194,12 @@ struct Index {
 
 /// `GET /`: what this is, for who strays here.
 async fn index(State(demo): State<Demo>) -> Page<Index> {
-    Page::new("Demo provider", Index { client_origin: demo.client_origin })
+    Page::new(
+        "Demo provider",
+        Index {
+            client_origin: demo.client_origin,
+        },
+    )
 }
 
 #[derive(Template)]
@@ -221,8 +227,15 @@ async fn authorize(State(demo): State<Demo>, params: Params) -> Result<Response,
     let request = demo.check(&params)?;
     // The whole request rides along in the form, and is checked again when it comes back.
     let hidden = |name| Some((name, params.get(name)?.to_owned()));
-    let hidden = AUTHORIZATION_PARAMS.into_iter().filter_map(hidden).collect();
-    let consent = Consent { client_id: demo.client_id.clone(), scope: request.scope, hidden };
+    let hidden = AUTHORIZATION_PARAMS
+        .into_iter()
+        .filter_map(hidden)
+        .collect();
+    let consent = Consent {
+        client_id: demo.client_id.clone(),
+        scope: request.scope,
+        hidden,
+    };
     let page = Page::new("Log in to the demo provider", consent);
     Ok(page.form_redirects_to(demo.client_origin).into_response())
 }
@@ -234,7 +247,10 @@ async fn decide(State(demo): State<Demo>, params: Params) -> Result<Redirect, Re
         return Ok(demo.redirect(&params, ("error", "access_denied")));
     }
     let missing = || Error::Malformed("give a user name".into()).into_response();
-    let username = params.get("username").filter(|name| name.len() <= 100).ok_or_else(missing)?;
+    let username = params
+        .get("username")
+        .filter(|name| name.len() <= 100)
+        .ok_or_else(missing)?;
     let code = random_token();
     let grant = Grant {
         family: random_token(),
@@ -243,7 +259,11 @@ async fn decide(State(demo): State<Demo>, params: Params) -> Result<Redirect, Re
         spent: false,
     };
     let nonce = params.get("nonce").map(str::to_owned);
-    let pending = Code { challenge: request.challenge, nonce, grant };
+    let pending = Code {
+        challenge: request.challenge,
+        nonce,
+        grant,
+    };
     demo.store().codes.insert(code.clone(), pending);
     Ok(demo.redirect(&params, ("code", &code)))
 }
@@ -283,13 +303,17 @@ impl Demo {
             return Err(refuse("this client is not registered here"));
         }
         if params.get("redirect_uri") != Some(&self.redirect_uri) {
-            return Err(refuse("this redirect_uri is not registered for this client"));
+            return Err(refuse(
+                "this redirect_uri is not registered for this client",
+            ));
         }
         let problem = |error| self.redirect(params, ("error", error)).into_response();
         if params.get("response_type") != Some("code") {
             return Err(problem("unsupported_response_type"));
         }
-        let challenge = params.get("code_challenge").filter(|challenge| challenge.len() == 43);
+        let challenge = params
+            .get("code_challenge")
+            .filter(|challenge| challenge.len() == 43);
         if params.get("code_challenge_method") != Some("S256") {
             return Err(problem("invalid_request"));
         }
@@ -297,8 +321,13 @@ impl Demo {
         if scope.split(' ').any(|scope| !self.scopes.contains(&scope)) {
             return Err(problem("invalid_scope"));
         }
-        let challenge = challenge.ok_or_else(|| problem("invalid_request"))?.to_owned();
-        Ok(AuthorizationRequest { scope: scope.to_owned(), challenge })
+        let challenge = challenge
+            .ok_or_else(|| problem("invalid_request"))?
+            .to_owned();
+        Ok(AuthorizationRequest {
+            scope: scope.to_owned(),
+            challenge,
+        })
     }
 
     /// Back to the client, with its `state` (RFC 6749, section 4.1.2).
@@ -323,7 +352,12 @@ impl Demo {
     fn granted(&self, headers: &HeaderMap) -> Result<Grant, Response> {
         let unauthorized = |challenge: &'static str| {
             let challenge = [(header::WWW_AUTHENTICATE, challenge)];
-            (StatusCode::UNAUTHORIZED, challenge, Detail::of("401: Unauthorized")).into_response()
+            (
+                StatusCode::UNAUTHORIZED,
+                challenge,
+                Detail::of("401: Unauthorized"),
+            )
+                .into_response()
         };
         let bearer = headers
             .typed_get::<Authorization<Bearer>>()
@@ -334,7 +368,11 @@ impl Demo {
 
     fn authenticate(&self, headers: &HeaderMap, params: &Params) -> Result<(), OAuthError> {
         let client = ClientCredentials::read(headers, params)?;
-        if client.is(&self.client_id, &self.client_secret) { Ok(()) } else { Err(INVALID_CLIENT) }
+        if client.is(&self.client_id, &self.client_secret) {
+            Ok(())
+        } else {
+            Err(INVALID_CLIENT)
+        }
     }
 }
 
@@ -356,11 +394,17 @@ async fn token(
         Some("refresh_token") => (store.redeem_refresh_token(&params)?, None),
         Some(_) => {
             let description = "authorization_code and refresh_token are supported";
-            return Err(OAuthError { error: "unsupported_grant_type", description });
+            return Err(OAuthError {
+                error: "unsupported_grant_type",
+                description,
+            });
         }
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     };
-    let id_token = demo.openid.as_ref().map(|own| own.id_token(&demo.client_id, &grant, nonce));
+    let id_token = demo
+        .openid
+        .as_ref()
+        .map(|own| own.id_token(&demo.client_id, &grant, nonce));
     let mut answer = store.issue(grant);
     if let Some(id_token) = id_token {
         answer["id_token"] = id_token.into();
@@ -375,7 +419,9 @@ impl Store {
         params: &Params,
         redirect_uri: &str,
     ) -> Result<(Grant, Option<String>), OAuthError> {
-        let code = params.get("code").ok_or(OAuthError::invalid_request("code is missing"))?;
+        let code = params
+            .get("code")
+            .ok_or(OAuthError::invalid_request("code is missing"))?;
         let code = self.codes.get_mut(code).ok_or(INVALID_GRANT)?;
         let proven = params.get("code_verifier").is_some_and(|verifier| {
             challenge_of(verifier).is_some_and(|challenge| challenge == code.challenge)
@@ -399,8 +445,14 @@ impl Store {
         self.once(&grant)?;
         // Less may be asked for, never more (RFC 6749, section 6).
         if let Some(scope) = params.get("scope") {
-            if scope.split(' ').any(|one| !grant.scope.split(' ').any(|allowed| allowed == one)) {
-                return Err(OAuthError { error: "invalid_scope", description: "not granted" });
+            if scope
+                .split(' ')
+                .any(|one| !grant.scope.split(' ').any(|allowed| allowed == one))
+            {
+                return Err(OAuthError {
+                    error: "invalid_scope",
+                    description: "not granted",
+                });
             }
             scope.clone_into(&mut grant.scope);
         }
@@ -445,10 +497,18 @@ async fn revoke(
     params: Params,
 ) -> Result<StatusCode, OAuthError> {
     demo.authenticate(&headers, &params)?;
-    let token = params.get("token").ok_or(OAuthError::invalid_request("token is missing"))?;
+    let token = params
+        .get("token")
+        .ok_or(OAuthError::invalid_request("token is missing"))?;
     let mut store = demo.store();
-    let access = store.access_tokens.get_mut(token).map(|grant| grant.family.clone());
-    let refresh = store.refresh_tokens.get_mut(token).map(|grant| grant.family.clone());
+    let access = store
+        .access_tokens
+        .get_mut(token)
+        .map(|grant| grant.family.clone());
+    let refresh = store
+        .refresh_tokens
+        .get_mut(token)
+        .map(|grant| grant.family.clone());
     if let Some(family) = access.or(refresh) {
         store.revoke(&family);
     }
@@ -469,9 +529,11 @@ async fn user(State(demo): State<Demo>, headers: HeaderMap) -> Result<Json<Value
 
 /// An id like Discord's, always the same for a name: FNV-1a.
 fn id_of(username: &str) -> String {
-    let hash = username.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = username
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     hash.to_string()
 }
 
@@ -479,6 +541,9 @@ fn id_of(username: &str) -> String {
 fn challenge_of(verifier: &str) -> Option<String> {
     let verifier = PkceCodeVerifier::new(verifier.to_owned());
     let right_length = (43..=128).contains(&verifier.secret().len());
-    right_length
-        .then(|| PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str().to_owned())
+    right_length.then(|| {
+        PkceCodeChallenge::from_code_verifier_sha256(&verifier)
+            .as_str()
+            .to_owned()
+    })
 }

@@ -104,7 +104,9 @@ impl IntoResponse for Error {
             // A 401 must say how to log in (RFC 9110, section 15.5.2); at this scheme no browser
             // asks for a password.
             let challenge = HeaderValue::from_static("Cookie realm=\"session\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -124,7 +126,11 @@ impl Detail {
     fn take(response: &mut Response) -> Cow<'static, str> {
         match response.extensions_mut().remove::<Self>() {
             Some(Self(reason)) => reason,
-            None => response.status().canonical_reason().unwrap_or("Error").into(),
+            None => response
+                .status()
+                .canonical_reason()
+                .unwrap_or("Error")
+                .into(),
         }
     }
 }
@@ -142,7 +148,10 @@ pub struct OAuthError {
 impl OAuthError {
     /// `invalid_request`: a parameter is missing, repeated or malformed.
     pub fn invalid_request(description: &'static str) -> Self {
-        Self { error: "invalid_request", description }
+        Self {
+            error: "invalid_request",
+            description,
+        }
     }
 }
 
@@ -154,7 +163,11 @@ impl IntoResponse for OAuthError {
             _ => StatusCode::BAD_REQUEST,
         };
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"client\"")];
-        let body = (status, Extension(Code(self.error)), Detail::of(self.description));
+        let body = (
+            status,
+            Extension(Code(self.error)),
+            Detail::of(self.description),
+        );
         if status == StatusCode::UNAUTHORIZED {
             (challenge, body).into_response()
         } else {
@@ -231,11 +244,15 @@ pub(crate) fn negotiate(response: &mut Response, html: bool) {
         replace_body(response, Page::new(title, ErrorPage { status, detail }));
         // It has no form, and the URL of `/auth` has a code in it.
         let no_referrer = HeaderValue::from_static("no-referrer");
-        response.headers_mut().insert(header::REFERRER_POLICY, no_referrer);
+        response
+            .headers_mut()
+            .insert(header::REFERRER_POLICY, no_referrer);
     } else {
         replace_body(response, Json(Body { detail }));
     }
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    response
+        .headers_mut()
+        .append(header::VARY, HeaderValue::from_static("Accept"));
 }
 
 #[derive(Serialize)]
@@ -258,7 +275,11 @@ fn is_error(status: StatusCode) -> bool {
 fn replace_body(response: &mut Response, with: impl IntoResponse) {
     let (mut parts, body) = with.into_response().into_parts();
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    for (name, value) in parts.headers.drain().filter_map(|(name, value)| Some((name?, value))) {
+    for (name, value) in parts
+        .headers
+        .drain()
+        .filter_map(|(name, value)| Some((name?, value)))
+    {
         response.headers_mut().insert(name, value);
     }
     response.extensions_mut().extend(parts.extensions);
@@ -269,7 +290,10 @@ fn replace_body(response: &mut Response, with: impl IntoResponse) {
 /// wildcard alone, as curl sends it, does not.
 pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0, 0.0);
-    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accept = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     for range in accept.flat_map(|value| value.split(',')) {
         let (media_type, parameters) = range.split_once(';').unwrap_or((range, ""));
         let quality = parameters
@@ -297,7 +321,9 @@ mod tests {
                 HeaderValue::from_static(accept),
             )]))
         };
-        assert!(prefers("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(prefers(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        ));
         assert!(prefers("application/json;q=0.5, text/html;q=0.9"));
         assert!(!prefers("*/*"));
         assert!(!prefers("application/json"));

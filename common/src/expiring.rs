@@ -21,17 +21,25 @@ pub struct Expiring<V> {
 impl<V> Expiring<V> {
     /// An empty table.
     pub fn new(lifetime: Duration, capacity: usize) -> Self {
-        Self { values: HashMap::new(), order: VecDeque::new(), lifetime, capacity }
+        Self {
+            values: HashMap::new(),
+            order: VecDeque::new(),
+            lifetime,
+            capacity,
+        }
     }
 
     /// Adds a value; when there is no room, the oldest goes.
     pub fn insert(&mut self, key: String, value: V) {
         self.remove(&key);
         while self.order.len() >= self.capacity || self.oldest_has_expired() {
-            self.order.pop_front().map(|oldest| self.values.remove(&oldest));
+            self.order
+                .pop_front()
+                .map(|oldest| self.values.remove(&oldest));
         }
         self.order.push_back(key.clone());
-        self.values.insert(key, (Instant::now() + self.lifetime, value));
+        self.values
+            .insert(key, (Instant::now() + self.lifetime, value));
     }
 
     /// The value, unless it has expired.
@@ -54,8 +62,11 @@ impl<V> Expiring<V> {
     }
 
     fn oldest_has_expired(&self) -> bool {
-        let expired =
-            |key| self.values.get(key).is_none_or(|(expires, _)| *expires <= Instant::now());
+        let expired = |key| {
+            self.values
+                .get(key)
+                .is_none_or(|(expires, _)| *expires <= Instant::now())
+        };
         self.order.front().is_some_and(expired)
     }
 }

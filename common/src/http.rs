@@ -118,7 +118,10 @@ impl<'c> AsyncHttpClient<'c> for Http {
 pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
     let mut request = HttpRequest::new(body);
     *request.method_mut() = method;
-    *request.uri_mut() = url.as_str().parse().expect("a URL of the settings is a URI");
+    *request.uri_mut() = url
+        .as_str()
+        .parse()
+        .expect("a URL of the settings is a URI");
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(header::ACCEPT, json);
     request
@@ -140,6 +143,11 @@ impl From<reqwest::Error> for HttpError {
         let error = error.without_url();
         let sources = iter::successors(error.source(), |&source| source.source());
         let sources = sources.map(ToString::to_string);
-        Self::Failed(iter::once(error.to_string()).chain(sources).collect::<Vec<_>>().join(": "))
+        Self::Failed(
+            iter::once(error.to_string())
+                .chain(sources)
+                .collect::<Vec<_>>()
+                .join(": "),
+        )
     }
 }

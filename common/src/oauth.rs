@@ -110,7 +110,14 @@ impl OAuth {
             .set_token_uri(TokenUrl::from_url(provider.token_url.clone()))
             .set_redirect_uri(RedirectUrl::new(redirect_uri.clone()).map_err(|e| e.to_string())?);
         let http = Http::new(is_loopback(&provider.token_url))?;
-        Ok(Self(Arc::new(Inner { provider, client, http, cookies, public_url, redirect_uri })))
+        Ok(Self(Arc::new(Inner {
+            provider,
+            client,
+            http,
+            cookies,
+            public_url,
+            redirect_uri,
+        })))
     }
 
     /// Step 1: remembers the login in a cookie and sends the browser to the provider.
@@ -146,8 +153,17 @@ impl OAuth {
         self.make_room(cookies);
         let name = cookie_name(state.secret());
         let redirect_uri = self.0.redirect_uri.clone();
-        let pending = Pending { started: unix_now(), state, verifier, redirect_uri, nonce, next };
-        self.0.cookies.encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
+        let pending = Pending {
+            started: unix_now(),
+            state,
+            verifier,
+            redirect_uri,
+            nonce,
+            next,
+        };
+        self.0
+            .cookies
+            .encrypt(cookies, &name, &pending, LOGIN_LIFETIME)?;
 
         tracing::info!(
             "1/4 we send the browser to {} with a state and a PKCE challenge; its cookie hides the verifier",
@@ -194,7 +210,11 @@ impl OAuth {
             "3/4 we give {} the code and the PKCE verifier; the token comes to us, past the browser",
             provider.name
         );
-        Ok(Login { token, next: pending.next, nonce: pending.nonce })
+        Ok(Login {
+            token,
+            next: pending.next,
+            nonce: pending.nonce,
+        })
     }
 
     async fn exchange(&self, code: &str, verifier: PkceCodeVerifier) -> Result<Token> {
@@ -224,8 +244,13 @@ impl OAuth {
             .map_err(|error| self.token_error(error))?
             .checked(asked)?;
         // No new refresh token in the answer: the old one goes on.
-        token.refresh_token.get_or_insert_with(|| refresh_token.clone());
-        tracing::info!("the token had run out; {} gave the next one", self.0.provider.name);
+        token
+            .refresh_token
+            .get_or_insert_with(|| refresh_token.clone());
+        tracing::info!(
+            "the token had run out; {} gave the next one",
+            self.0.provider.name
+        );
         Ok(token)
     }
 
@@ -245,10 +270,14 @@ impl OAuth {
 
     /// What the provider knows of the user of a token that it has just given.
     pub(crate) async fn new_user(&self, token: &Token) -> Result<Map<String, Value>> {
-        self.user(&token.access_token).await.map_err(|error| match error {
-            Error::NotLoggedIn => Error::Provider("it does not know the token that it gave".into()),
-            other => other,
-        })
+        self.user(&token.access_token)
+            .await
+            .map_err(|error| match error {
+                Error::NotLoggedIn => {
+                    Error::Provider("it does not know the token that it gave".into())
+                }
+                other => other,
+            })
     }
 
     /// What the provider knows of the user.
@@ -257,13 +286,20 @@ impl OAuth {
     /// [`Error::NotLoggedIn`] when the provider does not accept the token any more.
     pub async fn user(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
         let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
-        let url = self.0.provider.userinfo_url.as_ref().ok_or_else(no_endpoint)?;
+        let url = self
+            .0
+            .provider
+            .userinfo_url
+            .as_ref()
+            .ok_or_else(no_endpoint)?;
         let answer = self.0.http.get(url, Some(access_token)).await?;
         match answer.status().as_u16() {
             200 => serde_json::from_slice(answer.body())
                 .map_err(|_| Error::Provider("the user is not a JSON object".into())),
             401 => Err(Error::NotLoggedIn),
-            status => Err(Error::Provider(format!("status {status} instead of a user"))),
+            status => Err(Error::Provider(format!(
+                "status {status} instead of a user"
+            ))),
         }
     }
 
@@ -271,7 +307,9 @@ impl OAuth {
     ///
     /// Best effort: the person is logged out here whatever the provider says.
     pub async fn revoke(&self, access_token: &AccessToken, refresh_token: Option<&RefreshToken>) {
-        let Some(url) = &self.0.provider.revocation_url else { return };
+        let Some(url) = &self.0.provider.revocation_url else {
+            return;
+        };
         let refresh = async {
             match refresh_token {
                 Some(token) => self.revoke_one(url, token.secret(), "refresh_token").await,
@@ -297,9 +335,15 @@ impl OAuth {
 
     /// By hand, as oauth2 insists on https here, which a provider on this machine does not have.
     fn revocation_request(&self, url: &Url, token: &str, hint: &str) -> HttpRequest {
-        let Provider { client_id, client_secret, auth_type, .. } = &self.0.provider;
+        let Provider {
+            client_id,
+            client_secret,
+            auth_type,
+            ..
+        } = &self.0.provider;
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", token).append_pair("token_type_hint", hint);
+        form.append_pair("token", token)
+            .append_pair("token_type_hint", hint);
         let in_body = matches!(auth_type, AuthType::RequestBody);
         if in_body {
             form.append_pair("client_id", client_id);
@@ -307,7 +351,9 @@ impl OAuth {
         }
         let mut request = request(Method::POST, url, form.finish().into_bytes());
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, form_type);
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, form_type);
         if !in_body {
             let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
             let basic = Authorization::basic(&encode(client_id), &encode(client_secret.secret()));
@@ -318,7 +364,9 @@ impl OAuth {
 
     /// What a person should know when the server is up.
     fn announce(&self, settings: &mut Settings) {
-        let Provider { id, name, auth_url, .. } = &self.0.provider;
+        let Provider {
+            id, name, auth_url, ..
+        } = &self.0.provider;
         if id == "demo" {
             let origin = auth_url.origin().ascii_serialization();
             settings.notice(format!(
@@ -330,7 +378,10 @@ impl OAuth {
         } else {
             settings.notice(format!("the provider is {name}"));
         }
-        settings.notice(format!("the redirect URI to register there is {}", self.0.redirect_uri));
+        settings.notice(format!(
+            "the redirect URI to register there is {}",
+            self.0.redirect_uri
+        ));
     }
 
     /// The provider.
@@ -441,8 +492,12 @@ fn cookie_name(state: &str) -> String {
 /// What an `error` in the answer means (RFC 6749, section 4.1.2.1). Only known codes are repeated:
 /// the rest, and the description, are text that anybody can have written.
 fn refusal(error: &str) -> Error {
-    const KNOWN: [&str; 4] =
-        ["invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope"];
+    const KNOWN: [&str; 4] = [
+        "invalid_request",
+        "unauthorized_client",
+        "unsupported_response_type",
+        "invalid_scope",
+    ];
     match error {
         "access_denied" => Error::Denied,
         "server_error" => Error::Provider("server_error in its answer".into()),
@@ -450,7 +505,10 @@ fn refusal(error: &str) -> Error {
             Error::Provider("temporarily_unavailable in its answer".into())
         }
         other => Error::Refused(
-            KNOWN.into_iter().find(|known| *known == other).unwrap_or("unknown error"),
+            KNOWN
+                .into_iter()
+                .find(|known| *known == other)
+                .unwrap_or("unknown error"),
         ),
     }
 }

@@ -177,7 +177,15 @@ impl OpenId {
     }
 
     async fn discover(&self) -> Result<Discovered> {
-        let Inner { id, name, issuer, registration, cookies, public_url, .. } = &*self.0;
+        let Inner {
+            id,
+            name,
+            issuer,
+            registration,
+            cookies,
+            public_url,
+            ..
+        } = &*self.0;
         let bad = |what: &str| Error::Provider(format!("the discovery of {issuer}: {what}"));
         let base = issuer.trim_end_matches('/');
         let url = Url::parse(&format!("{base}/.well-known/openid-configuration"));
@@ -186,7 +194,12 @@ impl OpenId {
         if metadata.issuer != *issuer {
             return Err(bad("it speaks for another issuer"));
         }
-        let Metadata { authorization_endpoint, token_endpoint, jwks_uri, .. } = metadata;
+        let Metadata {
+            authorization_endpoint,
+            token_endpoint,
+            jwks_uri,
+            ..
+        } = metadata;
         let (userinfo, revocation) = (metadata.userinfo_endpoint, metadata.revocation_endpoint);
         let urls = [&authorization_endpoint, &token_endpoint, &jwks_uri];
         for url in urls.into_iter().chain(&userinfo).chain(&revocation) {
@@ -205,21 +218,33 @@ impl OpenId {
             scopes: ["openid", "email", "profile"].map(str::to_owned).into(),
             issuer: Some(issuer.clone()),
             always_sends_iss: metadata.authorization_response_iss_parameter_supported,
-            auth_type: if basic { AuthType::BasicAuth } else { AuthType::RequestBody },
+            auth_type: if basic {
+                AuthType::BasicAuth
+            } else {
+                AuthType::RequestBody
+            },
             client_id,
             client_secret,
         };
         let path = format!("/auth/{id}");
         let oauth = OAuth::new(provider, cookies.clone(), public_url.clone(), &path);
         tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
-        Ok(Discovered { oauth: oauth.map_err(Error::Provider)?, jwks_uri })
+        Ok(Discovered {
+            oauth: oauth.map_err(Error::Provider)?,
+            jwks_uri,
+        })
     }
 
     /// Checks the ID token (OpenID Connect Core, section 3.1.3.7). The TLS connection alone would
     /// do for a token straight from the provider; the signature holds whichever way it came.
     async fn verify(&self, login: &Login) -> Result<IdClaims> {
         let bad = |what: &str| Error::Provider(format!("the ID token: {what}"));
-        let token = &login.token.id_token.as_ref().ok_or_else(|| bad("there is none"))?.0;
+        let token = &login
+            .token
+            .id_token
+            .as_ref()
+            .ok_or_else(|| bad("there is none"))?
+            .0;
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad("not a JWT"))?;
         // Never `none`, and never an HMAC, whose key would be the public key that everybody has.
         if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) || header.crit.is_some() {
@@ -270,7 +295,10 @@ impl OpenId {
             let Discovered { jwks_uri, .. } = self.discovered().await?;
             let set: KeySet = self.fetch(jwks_uri).await?;
             // A key of a kind that is not known here is no reason to refuse the others.
-            let known = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+            let known = set
+                .keys
+                .into_iter()
+                .filter_map(|key| serde_json::from_value(key).ok());
             keys = Arc::new(known.collect());
             *self.0.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys.clone();
         }
@@ -280,7 +308,11 @@ impl OpenId {
     }
 
     fn kept_keys(&self) -> Arc<Vec<Jwk>> {
-        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn fetch<T: DeserializeOwned>(&self, url: &Url) -> Result<T> {
@@ -302,7 +334,9 @@ fn find<'a>(keys: &'a [Jwk], kid: Option<&str>, algorithm: Algorithm) -> Option<
     let mut fitting = keys.iter().filter(|key| {
         let common = &key.common;
         let named = kid.is_none() || common.key_id.as_deref() == kid;
-        let for_this = common.key_algorithm.is_none_or(|algorithm| algorithm == wanted);
+        let for_this = common
+            .key_algorithm
+            .is_none_or(|algorithm| algorithm == wanted);
         let to_sign = !matches!(common.public_key_use, Some(PublicKeyUse::Encryption));
         named && for_this && to_sign
     });

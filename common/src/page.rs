@@ -17,7 +17,11 @@ pub struct Page<T> {
 impl<T: Template> Page<T> {
     /// A page with this title.
     pub fn new(title: &'static str, content: T) -> Self {
-        Self { title, content, form_action: None }
+        Self {
+            title,
+            content,
+            form_action: None,
+        }
     }
 
     /// The origin, beside our own, to which a form's answer may redirect: browsers hold the policy
@@ -38,13 +42,21 @@ struct Layout<'a> {
 
 impl<T: Template> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        let render = |content: &str| Layout { title: self.title, content }.render();
+        let render = |content: &str| {
+            Layout {
+                title: self.title,
+                content,
+            }
+            .render()
+        };
         let html = self
             .content
             .render()
             .and_then(|content| render(&content))
             .expect("writing to a string cannot fail");
-        let redirect = self.form_action.map_or(String::new(), |origin| format!(" {origin}"));
+        let redirect = self
+            .form_action
+            .map_or(String::new(), |origin| format!(" {origin}"));
         let policy = format!(
             "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{redirect}"

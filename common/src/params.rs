@@ -79,7 +79,10 @@ impl Unchecked {
 
     /// The value of a parameter, when it has exactly one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name)?.as_deref().filter(|value| !value.is_empty())
+        self.values
+            .get(name)?
+            .as_deref()
+            .filter(|value| !value.is_empty())
     }
 
     /// Whether there is such a parameter at all, however it looks.
@@ -121,7 +124,10 @@ impl<S: Send + Sync> FromRequest<S> for Unchecked {
             let expected = "send the parameters as a form (application/x-www-form-urlencoded)";
             return Err(Error::Malformed(expected.into()).into_response());
         }
-        let too_slow = (StatusCode::REQUEST_TIMEOUT, Detail::of("the form takes too long"));
+        let too_slow = (
+            StatusCode::REQUEST_TIMEOUT,
+            Detail::of("the form takes too long"),
+        );
         let body = timeout(FORM_TIMEOUT, Bytes::from_request(request, state))
             .await
             .map_err(|_| too_slow.into_response())?
@@ -143,11 +149,17 @@ const NOT_UTF8: &str = "a parameter is not text in UTF-8";
 /// Says what is wrong: a broken escape, not UTF-8, a control character.
 pub fn decode(encoded: &str) -> Result<String, &'static str> {
     let whole = |escape: &[u8]| matches!(escape, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
-    if !encoded.split('%').skip(1).all(|escape| whole(escape.as_bytes())) {
+    if !encoded
+        .split('%')
+        .skip(1)
+        .all(|escape| whole(escape.as_bytes()))
+    {
         return Err("a parameter has a broken percent escape");
     }
     let spaced = encoded.replace('+', " ");
-    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| NOT_UTF8)?;
+    let text = percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(|_| NOT_UTF8)?;
     if text.chars().any(char::is_control) {
         return Err("a parameter has a control character");
     }
@@ -169,7 +181,10 @@ mod tests {
     #[test]
     fn a_parameter_that_is_wrong_has_no_value() {
         let params = Unchecked::parse("a=1&a=2&b=%ff&c=3");
-        assert_eq!((params.get("a"), params.get("b"), params.get("c")), (None, None, Some("3")));
+        assert_eq!(
+            (params.get("a"), params.get("b"), params.get("c")),
+            (None, None, Some("3"))
+        );
     }
 
     #[test]
@@ -183,11 +198,14 @@ mod tests {
 
     #[test]
     fn what_is_not_clean_text_is_refused_and_not_repaired() {
-        for raw in
-            ["a=%zz", "a=%", "a=%f", "a=%ff", "%ff=a", "a=%00", "a=%0d%0a", "a=%C2%85", "a=%+1"]
-        {
+        for raw in [
+            "a=%zz", "a=%", "a=%f", "a=%ff", "%ff=a", "a=%00", "a=%0d%0a", "a=%C2%85", "a=%+1",
+        ] {
             assert!(Params::parse(raw).is_err(), "{raw}");
         }
-        assert_eq!(Params::parse("a=%C3%A9%2B+%25").unwrap().get("a"), Some("é+ %"));
+        assert_eq!(
+            Params::parse("a=%C3%A9%2B+%25").unwrap().get("a"),
+            Some("é+ %")
+        );
     }
 }

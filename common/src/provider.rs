@@ -32,7 +32,11 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
         default: "the provider's",
         help: "The authorization endpoint; with PROVIDER=custom only, as the next three.",
     },
-    Setting { name: "TOKEN_URL", default: "the provider's", help: "The token endpoint." },
+    Setting {
+        name: "TOKEN_URL",
+        default: "the provider's",
+        help: "The token endpoint.",
+    },
     Setting {
         name: "USERINFO_URL",
         default: "the provider's",
@@ -247,7 +251,10 @@ impl Provider {
     #[cfg(feature = "demo")]
     async fn demo(settings: &mut Settings, registration: Option<Registration>) -> Option<Self> {
         let (id, secret) = registration.unwrap_or_else(|| {
-            (ClientId::new("demo".into()), ClientSecret::new(crate::random_token()))
+            (
+                ClientId::new("demo".into()),
+                ClientSecret::new(crate::random_token()),
+            )
         });
         crate::demo::start(settings, id, secret, "/auth").await
     }
@@ -273,11 +280,24 @@ impl Provider {
         };
         let subject = ["sub", "id"].iter().find_map(text);
         let subject = subject.ok_or_else(|| Error::Provider("a user without sub or id".into()))?;
-        let name = ["name", "global_name", "preferred_username", "login", "username"];
-        let name = name.iter().find_map(text).unwrap_or_else(|| subject.clone());
+        let name = [
+            "name",
+            "global_name",
+            "preferred_username",
+            "login",
+            "username",
+        ];
+        let name = name
+            .iter()
+            .find_map(text)
+            .unwrap_or_else(|| subject.clone());
         // The name is for display alone, and a cookie is small.
         let name = name.chars().take(100).collect();
-        Ok(Identity { provider: self.id.clone(), subject, name })
+        Ok(Identity {
+            provider: self.id.clone(),
+            subject,
+            name,
+        })
     }
 }
 
@@ -338,8 +358,10 @@ fn required(
 fn refine(settings: &mut Settings, provider: Option<&mut Provider>) {
     let scopes = settings.get("SCOPES").map(vec_of);
     if scopes.iter().flatten().any(|scope| !is_scope(scope)) {
-        settings
-            .problem("SCOPES", "has a character that no scope can have (RFC 6749, section 3.3)");
+        settings.problem(
+            "SCOPES",
+            "has a character that no scope can have (RFC 6749, section 3.3)",
+        );
     }
     let auth_type = match settings.get("CLIENT_AUTH_METHOD") {
         Some("client_secret_basic") => Some(AuthType::BasicAuth),
@@ -369,7 +391,9 @@ fn vec_of(scopes: &str) -> Vec<String> {
 
 /// `scope-token` of RFC 6749, section 3.3.
 fn is_scope(scope: &str) -> bool {
-    scope.chars().all(|c| matches!(c, '\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E'))
+    scope
+        .chars()
+        .all(|c| matches!(c, '\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E'))
 }
 
 #[cfg(test)]
@@ -379,7 +403,10 @@ mod tests {
     use super::*;
 
     fn identify(user: &Value) -> Result<Identity> {
-        let registered = (ClientId::new("id".into()), ClientSecret::new("secret".into()));
+        let registered = (
+            ClientId::new("id".into()),
+            ClientSecret::new("secret".into()),
+        );
         let discord = Provider::preset("discord", registered.0, registered.1).unwrap();
         discord.identify(user.as_object().unwrap())
     }
@@ -398,7 +425,12 @@ mod tests {
             let identity = identify(&user).unwrap();
             assert_eq!((&*identity.subject, &*identity.name), (subject, name));
         }
-        for user in [json!({}), json!({"id": null}), json!({"id": ""}), json!({"sub": ["a"]})] {
+        for user in [
+            json!({}),
+            json!({"id": null}),
+            json!({"id": ""}),
+            json!({"sub": ["a"]}),
+        ] {
             assert!(matches!(identify(&user), Err(Error::Provider(_))), "{user}");
         }
     }

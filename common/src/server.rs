@@ -73,17 +73,19 @@ const MAX_BODY: usize = 64 * 1024;
 pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
     // Who may not have more goes on with what there is.
     let _ = rlimit::increase_nofile_limit(MAX_FILES);
-    with_settings(table::<S>, async |settings| match Server::start(app, settings).await {
-        Ok(server) => {
-            stop_signal().await;
-            tracing::info!("stopping; what is under way is finished first");
-            tokio::select! {
-                () = server.stop() => {}
-                () = stop_signal() => {}
+    with_settings(table::<S>, async |settings| {
+        match Server::start(app, settings).await {
+            Ok(server) => {
+                stop_signal().await;
+                tracing::info!("stopping; what is under way is finished first");
+                tokio::select! {
+                    () = server.stop() => {}
+                    () = stop_signal() => {}
+                }
+                ExitCode::SUCCESS
             }
-            ExitCode::SUCCESS
+            Err(problems) => fail(&problems),
         }
-        Err(problems) => fail(&problems),
     })
 }
 
@@ -136,7 +138,10 @@ fn with_settings<T: Iterator<Item = &'static Setting>>(
     if !io::stdout().is_terminal() {
         lines = lines.with_ansi(false);
     }
-    tracing_subscriber::registry().with(lines).with(levels).init();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(levels)
+        .init();
 
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -158,9 +163,23 @@ fn fail(problems: &[String]) -> ExitCode {
 fn help(table: impl Iterator<Item = &'static Setting>) -> String {
     const FIRST: &str =
         "Settings are environment variables; a .env file in the working directory is read too.";
-    let lines = table.flat_map(|Setting { name, default, help }| {
-        ["\n\n", name, "\n    ", help, "\n    Default: ", default, "."]
-    });
+    let lines = table.flat_map(
+        |Setting {
+             name,
+             default,
+             help,
+         }| {
+            [
+                "\n\n",
+                name,
+                "\n    ",
+                help,
+                "\n    Default: ",
+                default,
+                ".",
+            ]
+        },
+    );
     iter::once(FIRST).chain(lines).chain(["\n"]).collect()
 }
 
@@ -191,7 +210,9 @@ impl Server {
         let (Some(listener), Some(state)) = (listener, state) else {
             return Err(vec![OUR_MISTAKE.into()]);
         };
-        let addr = listener.local_addr().map_err(|error| vec![error.to_string()])?;
+        let addr = listener
+            .local_addr()
+            .map_err(|error| vec![error.to_string()])?;
 
         let (stop, stopped) = watch::channel(());
         let mut listeners = JoinSet::new();
@@ -207,12 +228,19 @@ impl Server {
             tracing::info!("{notice}");
         }
         tracing::info!("open {public_url}/ in a browser to try {}", program_name());
-        Ok(Self { addr, public_url, stop, listeners })
+        Ok(Self {
+            addr,
+            public_url,
+            stop,
+            listeners,
+        })
     }
 
     /// Takes no more connections and finishes the requests under way.
     pub async fn stop(self) {
-        let Self { stop, listeners, .. } = self;
+        let Self {
+            stop, listeners, ..
+        } = self;
         drop(stop);
         listeners.join_all().await;
     }
@@ -221,7 +249,11 @@ impl Server {
 /// What was started, as `cargo run` calls it.
 fn program_name() -> String {
     let program = env::current_exe().unwrap_or_default();
-    program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    program
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 async fn stop_signal() {
@@ -245,7 +277,9 @@ async fn stop_signal() {
 async fn serve(listener: TcpListener, app: Router, https: bool, mut stopped: watch::Receiver<()>) {
     let app = app.route("/style.css", get(stylesheet));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD);
     let connections = GracefulShutdown::new();
     let begin = |stream: TcpStream| {
         // Answers are small and whole: waiting for more to send only delays them.
@@ -275,7 +309,10 @@ async fn serve(listener: TcpListener, app: Router, https: bool, mut stopped: wat
     connected_already(listener).for_each(begin);
     // hyper closes what nothing was read from; a request may be on its way there.
     sleep(LAST_REQUESTS).await;
-    if timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await.is_err() {
+    if timeout(SHUTDOWN_TIMEOUT, connections.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("requests were still under way after {SHUTDOWN_TIMEOUT:?}");
     }
 }
@@ -296,7 +333,10 @@ fn connected_already(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
 fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// What holds for every request to every server: limits, error answers, headers.
@@ -330,14 +370,26 @@ async fn respond(
 /// would read it as `__Host-session`.
 fn drop_disguised_cookies(headers: &mut HeaderMap) {
     let cookies = headers.get_all(header::COOKIE);
-    if !cookies.iter().any(|cookies| cookies.as_bytes().contains(&b'%')) {
+    if !cookies
+        .iter()
+        .any(|cookies| cookies.as_bytes().contains(&b'%'))
+    {
         return;
     }
     let cookies: Vec<_> = cookies.iter().cloned().collect();
-    let is_plain = |pair: &&str| !pair.split('=').next().is_some_and(|name| name.contains('%'));
+    let is_plain = |pair: &&str| {
+        !pair
+            .split('=')
+            .next()
+            .is_some_and(|name| name.contains('%'))
+    };
     headers.remove(header::COOKIE);
     for cookies in cookies.iter().filter_map(|cookies| cookies.to_str().ok()) {
-        let plain = cookies.split(';').filter(is_plain).collect::<Vec<_>>().join(";");
+        let plain = cookies
+            .split(';')
+            .filter(is_plain)
+            .collect::<Vec<_>>()
+            .join(";");
         headers.extend(HeaderValue::from_str(&plain).map(|plain| (header::COOKIE, plain)));
     }
 }
@@ -345,8 +397,14 @@ fn drop_disguised_cookies(headers: &mut HeaderMap) {
 /// The headers of every answer; a page or a handler that sets its own keeps it.
 fn security_headers(headers: &mut HeaderMap, https: bool) {
     const DEFAULTS: [(header::HeaderName, HeaderValue); 5] = [
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (
             header::CONTENT_SECURITY_POLICY,
@@ -409,7 +467,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
         let own = PublicUrl::from_ref(state);
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
         let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
         let elsewhere = |asked: Url| is_loopback(&asked) && asked.host() != own.as_url().host();
         if own.is_loopback() && asked.is_some_and(elsewhere) {
@@ -434,5 +495,9 @@ pub fn check_same_origin(request: &HeaderMap, own: &PublicUrl) -> crate::Result<
         (None, Some(origin)) => *origin == *own.to_string(),
         (None, None) => true,
     };
-    if same { Ok(()) } else { Err(crate::Error::CrossSite) }
+    if same {
+        Ok(())
+    } else {
+        Err(crate::Error::CrossSite)
+    }
 }

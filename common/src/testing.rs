@@ -32,7 +32,9 @@ pub async fn start<S: FromSettings>(
     let names = ["BIND_ADDR", "DEMO_ADDR", "DEMO_OPENID_ADDR"];
     let free_ports = names.map(|name| (name, "127.0.0.1:0"));
     let settings = Settings::from_vars(free_ports.into_iter().chain(vars.iter().copied()));
-    Server::start(app, settings).await.unwrap_or_else(|problems| panic!("{problems:#?}"))
+    Server::start(app, settings)
+        .await
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// Keeps cookies, by host as browsers do, and follows no redirect: tests look at each step.
@@ -70,8 +72,14 @@ impl Browser {
     pub fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Without certificates, which take longer to read than a test lasts: all is http here.
-        let client = Client::builder().redirect(Policy::none()).no_proxy().tls_certs_only([]);
-        Self { client: client.build().expect("an HTTP client"), cookies: BTreeMap::new() }
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .tls_certs_only([]);
+        Self {
+            client: client.build().expect("an HTTP client"),
+            cookies: BTreeMap::new(),
+        }
     }
 
     /// `GET`, for JSON.
@@ -95,7 +103,9 @@ impl Browser {
 
     /// A request to change before it is sent with [`Browser::send`]; it accepts JSON.
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
-        self.client.request(method, url.as_ref()).header(header::ACCEPT, "application/json")
+        self.client
+            .request(method, url.as_ref())
+            .header(header::ACCEPT, "application/json")
     }
 
     /// Sends a request with the cookies, and keeps those of the answer.
@@ -106,7 +116,9 @@ impl Browser {
         let request = request.build().expect("a request");
         let (url, host) = (request.url().clone(), host_of(request.url()));
         let own = self.cookies.iter().filter(|((at, _), _)| *at == host);
-        let cookies: Vec<_> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = own
+            .map(|((_, name), value)| format!("{name}={value}"))
+            .collect();
         let mut request = RequestBuilder::from_parts(self.client.clone(), request);
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies.join("; "));
@@ -117,7 +129,12 @@ impl Browser {
             self.keep(&host, cookie.to_str().expect("a cookie in ASCII"));
         }
         let body = response.text().await.expect("a whole body");
-        Answer { url, status, headers, body }
+        Answer {
+            url,
+            status,
+            headers,
+            body,
+        }
     }
 
     fn keep(&mut self, host: &str, cookie: &str) {
@@ -126,7 +143,10 @@ impl Browser {
         let key = (host.to_owned(), name.to_owned());
         // Browsers drop what is larger, without a word (RFC 6265bis, section 5.6).
         assert!(pair.len() <= 4097, "{name} is too large for a browser");
-        if attributes.split(';').any(|attribute| attribute.trim() == "Max-Age=0") {
+        if attributes
+            .split(';')
+            .any(|attribute| attribute.trim() == "Max-Age=0")
+        {
             self.cookies.remove(&key);
         } else {
             self.cookies.insert(key, value.to_owned());
@@ -135,7 +155,10 @@ impl Browser {
 
     /// The value of a cookie, on whatever host.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.iter().find(|((_, n), _)| n == name).map(|(_, value)| value.as_str())
+        self.cookies
+            .iter()
+            .find(|((_, n), _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The names of the cookies, on whatever host.
@@ -148,7 +171,12 @@ impl Browser {
     /// # Panics
     /// When there is none of this name.
     pub fn set_cookie(&mut self, name: &str, value: impl Into<String>) {
-        let key = self.cookies.keys().find(|(_, n)| n == name).expect("such a cookie").clone();
+        let key = self
+            .cookies
+            .keys()
+            .find(|(_, n)| n == name)
+            .expect("such a cookie")
+            .clone();
         self.cookies.insert(key, value.into());
     }
 
@@ -173,7 +201,8 @@ impl Browser {
 
     /// Follows the redirect to the demo provider and presses `Allow`; returns the callback URL.
     pub async fn allow(&mut self, login: &Answer, username: &str) -> String {
-        self.decide(login, &[("username", username), ("decision", "allow")]).await
+        self.decide(login, &[("username", username), ("decision", "allow")])
+            .await
     }
 
     /// Follows the redirect to the demo provider and presses `Deny`; returns the callback URL.
@@ -187,7 +216,9 @@ impl Browser {
         let hidden = consent.hidden_fields();
         let hidden = hidden.iter().map(|(name, value)| (&**name, &**value));
         let form: Vec<_> = hidden.chain(decision.iter().copied()).collect();
-        let answer = self.post(consent.url.join("/oauth2/authorize").expect("a URL"), &form).await;
+        let answer = self
+            .post(consent.url.join("/oauth2/authorize").expect("a URL"), &form)
+            .await;
         answer.location().to_owned()
     }
 }
@@ -207,7 +238,9 @@ impl Answer {
     /// # Panics
     /// When it is not ASCII.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a header in ASCII"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("a header in ASCII"))
     }
 
     /// The `Set-Cookie` headers.
@@ -216,7 +249,9 @@ impl Answer {
     /// When one is not ASCII.
     pub fn set_cookies(&self) -> Vec<&str> {
         let cookies = self.headers.get_all(header::SET_COOKIE).iter();
-        cookies.map(|cookie| cookie.to_str().expect("a cookie in ASCII")).collect()
+        cookies
+            .map(|cookie| cookie.to_str().expect("a cookie in ASCII"))
+            .collect()
     }
 
     /// The body as JSON.
@@ -224,7 +259,12 @@ impl Answer {
     /// # Panics
     /// When it is none.
     pub fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), "application/json", "{}", self.body);
+        assert_eq!(
+            self.header("content-type"),
+            "application/json",
+            "{}",
+            self.body
+        );
         serde_json::from_str(&self.body).expect("JSON")
     }
 
@@ -238,15 +278,26 @@ impl Answer {
             let (name, rest) = text.split_once(r#"" value=""#)?;
             Some((unescape(name), unescape(rest.split_once('"')?.0)))
         };
-        fields.map(|text| field(text).expect("a hidden field")).collect()
+        fields
+            .map(|text| field(text).expect("a hidden field"))
+            .collect()
     }
 }
 
 /// Undoes what askama escapes.
 fn unescape(text: &str) -> String {
-    let entities =
-        [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
-    entities.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char))
+    let entities = [
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#38;", "&"),
+    ];
+    entities
+        .iter()
+        .fold(text.to_owned(), |text, (entity, char)| {
+            text.replace(entity, char)
+        })
 }
 
 /// The URL of a path on a server, by the address where it really listens.
@@ -270,12 +321,20 @@ pub fn callback_at(origin: &str, login: &Answer, answer: &str) -> String {
 /// # Panics
 /// When it is no URL.
 pub fn query_of(url: &str) -> Vec<(String, String)> {
-    Url::parse(url).expect("a URL").query_pairs().into_owned().collect()
+    Url::parse(url)
+        .expect("a URL")
+        .query_pairs()
+        .into_owned()
+        .collect()
 }
 
 /// One parameter of the query of a URL, or an empty text.
 pub fn param_of(url: &str, name: &str) -> String {
-    query_of(url).into_iter().find(|(key, _)| key == name).unwrap_or_default().1
+    query_of(url)
+        .into_iter()
+        .find(|(key, _)| key == name)
+        .unwrap_or_default()
+        .1
 }
 
 fn host_of(url: &Url) -> String {

@@ -55,7 +55,11 @@ impl TryFrom<String> for TokenType {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        if name.eq_ignore_ascii_case("bearer") { Ok(Self(name)) } else { Err("not a bearer token") }
+        if name.eq_ignore_ascii_case("bearer") {
+            Ok(Self(name))
+        } else {
+            Err("not a bearer token")
+        }
     }
 }
 
@@ -73,7 +77,9 @@ impl Token {
         };
         let refresh_token = self.refresh_token.as_ref().map(RefreshToken::secret);
         if !is_token(self.access_token.secret()) || !refresh_token.is_none_or(is_token) {
-            return Err(Error::Provider("a token with characters that no token has".into()));
+            return Err(Error::Provider(
+                "a token with characters that no token has".into(),
+            ));
         }
         let expires_at = self.expires_in.map(|seconds| asked.saturating_add(seconds));
         Ok(Self { expires_at, ..self })

@@ -109,8 +109,16 @@ const IN_BASIC: &[&str] = &[
     "//79",
 ];
 
-const IN_A_CLIENT_FORM: &[&str] =
-    &["client_id=", "client_secret=", "client", "secret", "&", "%20", "%", "é"];
+const IN_A_CLIENT_FORM: &[&str] = &[
+    "client_id=",
+    "client_secret=",
+    "client",
+    "secret",
+    "&",
+    "%20",
+    "%",
+    "é",
+];
 
 const IN_A_TOKEN: &[&str] = &[
     "\"access_token\":",
@@ -168,7 +176,10 @@ fn signed() -> (CookieKeys, String) {
 
 fn encrypted() -> (CookieKeys, String) {
     let value = HashMap::from([("token", "secret")]);
-    cookie(|keys, cookies| keys.encrypt(cookies, "a", &value, DAY).expect("it is small"))
+    cookie(|keys, cookies| {
+        keys.encrypt(cookies, "a", &value, DAY)
+            .expect("it is small")
+    })
 }
 
 // checks 25, 69
@@ -176,8 +187,15 @@ fn encrypted() -> (CookieKeys, String) {
 fn a_cookie_is_worth_something_only_as_it_was_written() {
     for (place, (keys, original)) in [signed(), encrypted()].into_iter().enumerate() {
         let good = read(&keys, "a", original.clone());
-        assert!(good[place].is_some() && good[1 - place].is_none(), "{good:?}");
-        assert_eq!(read(&keys, "b", original.clone()), [None, None], "under another name");
+        assert!(
+            good[place].is_some() && good[1 - place].is_none(),
+            "{good:?}"
+        );
+        assert_eq!(
+            read(&keys, "b", original.clone()),
+            [None, None],
+            "under another name"
+        );
         proptest!(config(), |(value in changed(original.clone()))| {
             let expected = if value == original { good.clone() } else { [None, None] };
             prop_assert_eq!(read(&keys, "a", value), expected);
@@ -225,12 +243,23 @@ impl FromSettings for Everything {
     }
 }
 
-const JWT_SECRET: Setting = Setting { name: "JWT_SECRET", default: "", help: "" };
+const JWT_SECRET: Setting = Setting {
+    name: "JWT_SECRET",
+    default: "",
+    help: "",
+};
 
 /// Is in every secret.
 const MARK: &str = "s3cr3t";
 
-const IN_A_SECRET: &[&str] = &[",", " ", "0123456789abcdef0123456789abcdef", SECRET, "é", "\n"];
+const IN_A_SECRET: &[&str] = &[
+    ",",
+    " ",
+    "0123456789abcdef0123456789abcdef",
+    SECRET,
+    "é",
+    "\n",
+];
 
 const IN_A_SETTING: &[&str] = &[
     "https://",

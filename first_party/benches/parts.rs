@@ -12,7 +12,10 @@ fn main() {
 
 fn tokens() -> Tokens {
     let public_url = "http://127.0.0.1:5000".parse().expect("an origin");
-    Tokens::new(&["a secret of this benchmark, and of nobody else".to_owned()], public_url)
+    Tokens::new(
+        &["a secret of this benchmark, and of nobody else".to_owned()],
+        public_url,
+    )
 }
 
 #[divan::bench]
@@ -24,7 +27,9 @@ fn issue_a_token(bencher: Bencher) {
 #[divan::bench]
 fn verify_a_token(bencher: Bencher) {
     let tokens = tokens();
-    let token = tokens.issue("ada", "first_party", "some.scope".to_owned()).access_token;
+    let token = tokens
+        .issue("ada", "first_party", "some.scope".to_owned())
+        .access_token;
     assert!(tokens.verify(&token).is_some());
     bencher.bench(|| tokens.verify(black_box(&token)));
 }

@@ -39,7 +39,10 @@ fn main() -> ExitCode {
 /// The routes.
 pub fn app(server: Server) -> Router {
     Router::new()
-        .route("/", get("POST /token gives a program a token, which opens /endpoint1\n"))
+        .route(
+            "/",
+            get("POST /token gives a program a token, which opens /endpoint1\n"),
+        )
         .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .with_state(server.clone())
         .merge(first_party::endpoints().with_state(server.tokens))
@@ -73,7 +76,10 @@ async fn token(
         Some("client_credentials") => {}
         Some(_) => {
             let description = "the grant type here is client_credentials";
-            return Err(OAuthError { error: "unsupported_grant_type", description });
+            return Err(OAuthError {
+                error: "unsupported_grant_type",
+                description,
+            });
         }
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     }
@@ -82,7 +88,10 @@ async fn token(
     let subject = format!("{CLIENT}{}", client.id);
 
     tracing::info!("a client proved who it is and got a token of its own");
-    Ok((NoStore, Json(server.tokens.issue(&subject, &client.id, scope))))
+    Ok((
+        NoStore,
+        Json(server.tokens.issue(&subject, &client.id, scope)),
+    ))
 }
 
 impl Server {
@@ -118,7 +127,10 @@ impl FromSettings for Server {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let tokens = Tokens::from_settings(settings).await;
-        let scopes = settings.get("CLIENT_SCOPES").unwrap_or("some.scope").to_owned();
+        let scopes = settings
+            .get("CLIENT_SCOPES")
+            .unwrap_or("some.scope")
+            .to_owned();
         if requested(Some(&scopes)).is_err() {
             settings.problem("CLIENT_SCOPES", "has a scope that does not exist");
         }
@@ -133,7 +145,11 @@ impl FromSettings for Server {
         // Replace this with your own list of clients. Secrets that a machine has made need no slow
         // hash where they are kept, as passwords do; SHA-256 is enough, as nobody guesses 256 bits.
         let clients = Arc::new([Client { id, secret, scopes }]);
-        Some(Self { tokens: tokens?, clients, command })
+        Some(Self {
+            tokens: tokens?,
+            clients,
+            command,
+        })
     }
 }
 

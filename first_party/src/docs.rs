@@ -31,8 +31,14 @@ struct Api;
 /// The document, with where to get a token on this server.
 fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     let flows = [
-        Flow::Password(Password::new(public_url.join("/token"), Scopes::from_iter(SCOPES))),
-        Flow::Implicit(Implicit::new(public_url.join("/login"), Scopes::from_iter(SCOPES))),
+        Flow::Password(Password::new(
+            public_url.join("/token"),
+            Scopes::from_iter(SCOPES),
+        )),
+        Flow::Implicit(Implicit::new(
+            public_url.join("/login"),
+            Scopes::from_iter(SCOPES),
+        )),
     ];
     let mut api = Api::openapi();
     api.components
@@ -46,7 +52,9 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
 pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
     let config = Config::from("/openapi.json")
         .oauth2_redirect_url(public_url.join("/docs/oauth2-redirect.html"));
-    let client = oauth::Config::new().client_id("swagger").scopes(vec!["some.scope".to_owned()]);
+    let client = oauth::Config::new()
+        .client_id("swagger")
+        .scopes(vec!["some.scope".to_owned()]);
     let own_host = from_extractor_with_state::<PublicHost, _>(public_url.clone());
     let api = Json(openapi(public_url));
     Router::from(SwaggerUi::new("/docs").config(config).oauth(client))
@@ -64,7 +72,10 @@ async fn allow_swagger(mut response: Response) -> Response {
     let policy = HeaderValue::from_static(POLICY);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    if headers.get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "text/html") {
+    if headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type == "text/html")
+    {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, html);
     }

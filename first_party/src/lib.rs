@@ -79,7 +79,9 @@ where
 
 /// What tokens open.
 pub fn endpoints() -> Router<Tokens> {
-    Router::new().route("/endpoint1", get_only(endpoint1)).route("/endpoint2", get_only(endpoint2))
+    Router::new()
+        .route("/endpoint1", get_only(endpoint1))
+        .route("/endpoint2", get_only(endpoint2))
 }
 
 #[derive(Template)]

@@ -46,7 +46,10 @@ pub type Authenticated = Result<User, Response>;
 /// None here. An [`OAuthError`] becomes what `/token` and the form need.
 pub async fn authenticate(username: String, _password: String) -> Authenticated {
     let scopes = SCOPES.map(|(name, _)| name).join(" ");
-    Ok(User { subject: username, scopes })
+    Ok(User {
+        subject: username,
+        scopes,
+    })
 }
 
 #[derive(Template)]
@@ -64,12 +67,17 @@ struct Form {
 /// # Errors
 /// 400 for an unknown client or redirect URI; every other error is a redirect to the client.
 pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Response, Response> {
-    let is_authorization_request =
-        ["response_type", "client_id", "redirect_uri"].iter().any(|name| params.has(name));
+    let is_authorization_request = ["response_type", "client_id", "redirect_uri"]
+        .iter()
+        .any(|name| params.has(name));
     if !is_authorization_request {
         let hidden = vec![("grant_type", "password".to_owned())];
         let scopes = SCOPES.map(|(name, description)| (name, description, name == "some.scope"));
-        let form = Form { action: "/token", hidden, scopes: scopes.to_vec() };
+        let form = Form {
+            action: "/token",
+            hidden,
+            scopes: scopes.to_vec(),
+        };
         return Ok(Page::new("Log in", form).into_response());
     }
     let request = AuthorizationRequest::check(&tokens, params)?;
@@ -96,7 +104,10 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
 
 /// The form of a token request (RFC 6749, section 4.3.2), for the documentation.
 #[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "it is read as `Params`, which are stricter than serde")]
+#[expect(
+    dead_code,
+    reason = "it is read as `Params`, which are stricter than serde"
+)]
 struct TokenRequest {
     /// `password`, also when it is left out.
     #[schema(example = "password")]
@@ -150,7 +161,10 @@ pub async fn token<F: Future<Output = Authenticated>>(
 fn check(params: &Params) -> Result<(&str, Vec<&str>), OAuthError> {
     if !matches!(params.get("grant_type"), None | Some("password")) {
         let description = "the grant type here is password";
-        return Err(OAuthError { error: "unsupported_grant_type", description });
+        return Err(OAuthError {
+            error: "unsupported_grant_type",
+            description,
+        });
     }
     let client_id = params.get("client_id").unwrap_or("first_party");
     if client_id.len() > MAX_NAME {
@@ -162,8 +176,10 @@ fn check(params: &Params) -> Result<(&str, Vec<&str>), OAuthError> {
 /// The user name and the password of a form.
 fn credentials(params: &Params) -> Result<(String, String), OAuthError> {
     let required = OAuthError::invalid_request("username and password are required");
-    let (username, password) =
-        params.get("username").zip(params.get("password")).ok_or(required)?;
+    let (username, password) = params
+        .get("username")
+        .zip(params.get("password"))
+        .ok_or(required)?;
     if username.len() > MAX_NAME {
         return Err(OAuthError::invalid_request("the user name is too long"));
     }
@@ -248,7 +264,12 @@ impl AuthorizationRequest {
         }
         let scopes = requested(params.get("scope")).map_err(|error| refuse(error.error))?;
         let scopes = scopes.into_iter().map(str::to_owned).collect();
-        Ok(Self { params, client_id, redirect_uri, scopes })
+        Ok(Self {
+            params,
+            client_id,
+            redirect_uri,
+            scopes,
+        })
     }
 
     fn redirect(&self, answer: &[(&str, &str)]) -> Redirect {
@@ -261,6 +282,8 @@ fn redirect(redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) ->
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let state = state.map(|state| ("state", state));
     let pairs = answer.iter().copied().chain(state);
-    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let pairs: Vec<_> = pairs
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect();
     Redirect::to(&format!("{redirect_uri}#{}", pairs.join("&")))
 }

@@ -60,7 +60,11 @@ fn allowed(set: u8) -> impl Iterator<Item = &'static str> {
 /// `invalid_scope` when one of them does not exist (RFC 6749, section 3.3).
 pub fn requested(scope: Option<&str>) -> Result<Vec<&str>, OAuthError> {
     let mut requested: Vec<&str> = Vec::new();
-    for scope in scope.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()) {
+    for scope in scope
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|scope| !scope.is_empty())
+    {
         if !SCOPES.iter().any(|(name, _)| *name == scope) {
             return Err(INVALID_SCOPE);
         }
@@ -75,9 +79,15 @@ pub fn requested(scope: Option<&str>) -> Result<Vec<&str>, OAuthError> {
 /// others are left out, and the `scope` of the answer says so (RFC 6749, section 3.3).
 pub fn granted(requested: &[impl AsRef<str>], allowed: &str) -> String {
     let may_have = |scope: &&str| allowed.split(' ').any(|allowed| allowed == *scope);
-    let granted: Vec<&str> = requested.iter().map(AsRef::as_ref).filter(may_have).collect();
+    let granted: Vec<&str> = requested
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(may_have)
+        .collect();
     granted.join(" ")
 }
 
-const INVALID_SCOPE: OAuthError =
-    OAuthError { error: "invalid_scope", description: "there is no such scope" };
+const INVALID_SCOPE: OAuthError = OAuthError {
+    error: "invalid_scope",
+    description: "there is no such scope",
+};

@@ -90,7 +90,9 @@ struct Inner {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("public_url", &self.0.public_url).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("public_url", &self.0.public_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,9 +104,15 @@ impl Tokens {
     /// When there is no secret; the settings always give one.
     pub fn new(secrets: &[String], public_url: PublicUrl) -> Self {
         Self(Arc::new(Inner {
-            header: Header { typ: Some(TYPE.into()), ..Header::new(Algorithm::HS256) },
+            header: Header {
+                typ: Some(TYPE.into()),
+                ..Header::new(Algorithm::HS256)
+            },
             signing_key: EncodingKey::from_secret(secrets[0].as_bytes()),
-            keys: secrets.iter().map(|s| DecodingKey::from_secret(s.as_bytes())).collect(),
+            keys: secrets
+                .iter()
+                .map(|s| DecodingKey::from_secret(s.as_bytes()))
+                .collect(),
             issuer: public_url.to_string(),
             public_url,
         }))
@@ -129,7 +137,12 @@ impl Tokens {
         };
         let access_token = jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing_key)
             .expect("texts and numbers are JSON, and HMAC takes any key");
-        TokenResponse { access_token, token_type: "bearer", expires_in: LIFETIME.as_secs(), scope }
+        TokenResponse {
+            access_token,
+            token_type: "bearer",
+            expires_in: LIFETIME.as_secs(),
+            scope,
+        }
     }
 
     /// What a token says, if it is one of ours and has not ended.
@@ -214,7 +227,12 @@ impl IntoResponse for Refusal {
             ),
         };
         let challenge = format!("Bearer realm=\"first_party\"{error}");
-        (status, [(header::WWW_AUTHENTICATE, challenge)], Detail::of(detail)).into_response()
+        (
+            status,
+            [(header::WWW_AUTHENTICATE, challenge)],
+            Detail::of(detail),
+        )
+            .into_response()
     }
 }
 
@@ -227,11 +245,21 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         // In the header alone: URLs end up in logs, and cookies are sent by other sites too.
-        if parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+        if parts
+            .headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .nth(1)
+            .is_some()
+        {
             return Err(Refusal::Ambiguous);
         }
-        let Authorization(bearer) =
-            parts.headers.typed_get::<Authorization<Bearer>>().ok_or(Refusal::NotAuthenticated)?;
-        Tokens::from_ref(state).verify(bearer.token()).ok_or(Refusal::InvalidToken)
+        let Authorization(bearer) = parts
+            .headers
+            .typed_get::<Authorization<Bearer>>()
+            .ok_or(Refusal::NotAuthenticated)?;
+        Tokens::from_ref(state)
+            .verify(bearer.token())
+            .ok_or(Refusal::InvalidToken)
     }
 }

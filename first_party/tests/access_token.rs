@@ -29,10 +29,17 @@ fn parts(token: &str) -> [&str; 3] {
 async fn a_token_made_with_the_secret_is_accepted() {
     let server = server().await;
     let answer = get(&server, "/endpoint1", &good(&server)).await;
-    assert_eq!((answer.status, answer.json()), (200, json!("Hello from endpoint 1")));
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!("Hello from endpoint 1"))
+    );
     for (name, value) in [("nbf", json!(unix_now() - 60)), ("roles", json!(["admin"]))] {
         let token = sign(HEADER, with(claims(&server), name, value).to_string());
-        assert_eq!(get(&server, "/endpoint1", &token).await.status, 200, "{name}");
+        assert_eq!(
+            get(&server, "/endpoint1", &token).await.status,
+            200,
+            "{name}"
+        );
     }
 }
 
@@ -62,11 +69,16 @@ async fn another_algorithm_is_refused_with_the_right_key_too() {
     let server = server().await;
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        let header = Header { typ: Some("at+jwt".into()), ..Header::new(algorithm) };
+        let header = Header {
+            typ: Some("at+jwt".into()),
+            ..Header::new(algorithm)
+        };
         let token = jsonwebtoken::encode(&header, &claims(&server), &key).unwrap();
         assert_refused(&server, "another hash", &token).await;
     }
-    let names = ["HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "hs256", "HS256 ", "dir"];
+    let names = [
+        "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "hs256", "HS256 ", "dir",
+    ];
     for name in names {
         let header = json!({ "typ": "at+jwt", "alg": name }).to_string();
         assert_refused(&server, name, &sign(header, claims(&server).to_string())).await;
@@ -83,10 +95,16 @@ async fn a_token_that_was_changed_anywhere_is_refused() {
     let wider = with(claims(&server), "scope", json!("some.scope third.scope"));
     let wider = sign(HEADER, wider.to_string());
     let cases = [
-        ("another payload", format!("{header}.{}.{signature}", parts(&wider)[1])),
+        (
+            "another payload",
+            format!("{header}.{}.{signature}", parts(&wider)[1]),
+        ),
         (
             "another key",
-            seal(&format!("{header}.{payload}"), "another secret of the same length, or about"),
+            seal(
+                &format!("{header}.{payload}"),
+                "another secret of the same length, or about",
+            ),
         ),
         ("the empty key", seal(&format!("{header}.{payload}"), "")),
         ("two parts", format!("{header}.{payload}")),
@@ -99,7 +117,10 @@ async fn a_token_that_was_changed_anywhere_is_refused() {
         ("no payload", format!("{header}..{signature}")),
         ("dots alone", "..".to_owned()),
         ("padding", format!("{token}=")),
-        ("padding in the header", format!("{header}=.{payload}.{signature}")),
+        (
+            "padding in the header",
+            format!("{header}=.{payload}.{signature}"),
+        ),
         ("a space in it", format!("{header}.{payload} .{signature}")),
         ("quotes around it", format!("\"{token}\"")),
         (
@@ -120,7 +141,10 @@ async fn the_last_character_of_the_signature_counts() {
     let token = good(&server);
     let (front, last) = token.split_at(token.len() - 1);
     // Four characters of the alphabet stand for the same last bits; one of them is canonical.
-    for other in ALPHABET.split("").filter(|other| !other.is_empty() && *other != last) {
+    for other in ALPHABET
+        .split("")
+        .filter(|other| !other.is_empty() && *other != last)
+    {
         assert_refused(&server, other, &format!("{front}{other}")).await;
     }
     assert_eq!(get(&server, "/endpoint1", &token).await.status, 200);
@@ -230,7 +254,10 @@ async fn a_key_that_a_token_brings_along_is_neither_used_nor_fetched() {
     let own_key = "the attacker's own key, long enough for HS256";
     let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
     for (name, value) in [
-        ("jwk", json!({ "kty": "oct", "alg": "HS256", "k": encode(own_key) })),
+        (
+            "jwk",
+            json!({ "kty": "oct", "alg": "HS256", "k": encode(own_key) }),
+        ),
         ("jku", json!(url)),
         ("x5u", json!(url)),
         ("kid", json!("../../dev/null")),
@@ -252,10 +279,23 @@ async fn a_key_that_a_token_brings_along_is_neither_used_nor_fetched() {
 #[tokio::test]
 async fn each_claim_is_required_and_one_text_or_number() {
     let server = server().await;
-    for name in ["iss", "aud", "sub", "client_id", "scope", "iat", "exp", "jti"] {
+    for name in [
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "scope",
+        "iat",
+        "exp",
+        "jti",
+    ] {
         let good = claims(&server);
         let value = good[name].clone();
-        let other_type = if value.is_string() { json!(1) } else { json!(value.to_string()) };
+        let other_type = if value.is_string() {
+            json!(1)
+        } else {
+            json!(value.to_string())
+        };
         let wrong = [
             None,
             Some(Value::Null),
@@ -290,7 +330,10 @@ async fn a_token_of_another_issuer_for_another_audience_or_for_nobody_is_refused
             format!(" {own}"),
             String::new(),
         ] {
-            let token = sign(HEADER, with(claims(&server), name, json!(other)).to_string());
+            let token = sign(
+                HEADER,
+                with(claims(&server), name, json!(other)).to_string(),
+            );
             assert_refused(&server, &format!("{name} {other}"), &token).await;
         }
     }
@@ -311,7 +354,10 @@ async fn a_token_is_good_until_its_second_and_not_a_moment_longer() {
         ("exp", json!(-1)),
         ("exp", json!(now + 600).to_string().into()),
         ("exp", json!(600.5)),
-        ("exp", serde_json::from_str(&format!("{}.5", now + 600)).unwrap()),
+        (
+            "exp",
+            serde_json::from_str(&format!("{}.5", now + 600)).unwrap(),
+        ),
         ("exp", json!(1e300)),
         ("exp", json!(-1e300)),
         ("nbf", json!(now + 3600)),
@@ -329,7 +375,12 @@ async fn a_token_is_good_until_its_second_and_not_a_moment_longer() {
         assert_refused(&server, &case, &token).await;
     }
     let last_minute = with(claims(&server), "exp", json!(now + 59)).to_string();
-    assert_eq!(get(&server, "/endpoint1", &sign(HEADER, last_minute)).await.status, 200);
+    assert_eq!(
+        get(&server, "/endpoint1", &sign(HEADER, last_minute))
+            .await
+            .status,
+        200
+    );
 }
 
 // check 136
@@ -338,9 +389,18 @@ async fn a_payload_that_is_not_one_object_with_each_claim_once_is_refused() {
     let server = server().await;
     let good = claims(&server).to_string();
     let inside = &good[1..good.len() - 1];
-    let values: Vec<_> = ["iss", "aud", "sub", "client_id", "scope", "iat", "exp", "jti"]
-        .map(|name| claims(&server)[name].clone())
-        .into();
+    let values: Vec<_> = [
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "scope",
+        "iat",
+        "exp",
+        "jti",
+    ]
+    .map(|name| claims(&server)[name].clone())
+    .into();
     let values_and_nbf = [&values[..], &[json!(0)]].concat();
     let mut cases: Vec<Vec<u8>> = [
         "[1]",
@@ -372,8 +432,12 @@ async fn a_payload_that_is_not_one_object_with_each_claim_once_is_refused() {
     .into();
     cases.push([good.as_bytes(), b"\xff"].concat());
     cases.push(good.replace("alice", "\u{1}").into_bytes());
-    cases
-        .push(good.as_bytes().iter().map(|&byte| if byte == b'a' { 0xff } else { byte }).collect());
+    cases.push(
+        good.as_bytes()
+            .iter()
+            .map(|&byte| if byte == b'a' { 0xff } else { byte })
+            .collect(),
+    );
     cases.push("[".repeat(10_000).into_bytes());
     for payload in cases {
         let case = String::from_utf8_lossy(&payload);
@@ -392,14 +456,29 @@ async fn what_was_made_for_something_else_is_no_access_token() {
     });
     let of_another_service = with(claims(&server), "aud", json!("https://other.example"));
     let cases = [
-        ("an ID token", sign(r#"{"typ":"JWT","alg":"HS256"}"#, id_token.to_string())),
-        ("an ID token with our type", sign(HEADER, id_token.to_string())),
+        (
+            "an ID token",
+            sign(r#"{"typ":"JWT","alg":"HS256"}"#, id_token.to_string()),
+        ),
+        (
+            "an ID token with our type",
+            sign(HEADER, id_token.to_string()),
+        ),
         (
             "our claims in an ID token",
-            sign(r#"{"typ":"JWT","alg":"HS256"}"#, claims(&server).to_string()),
+            sign(
+                r#"{"typ":"JWT","alg":"HS256"}"#,
+                claims(&server).to_string(),
+            ),
         ),
-        ("another service's", sign(HEADER, of_another_service.to_string())),
-        ("a session cookie", "eyJzdWIiOiJhbGljZSIsImV4cCI6OTk5OTk5OTk5OX0.c2lnbmF0dXJl".to_owned()),
+        (
+            "another service's",
+            sign(HEADER, of_another_service.to_string()),
+        ),
+        (
+            "a session cookie",
+            "eyJzdWIiOiJhbGljZSIsImV4cCI6OTk5OTk5OTk5OX0.c2lnbmF0dXJl".to_owned(),
+        ),
         ("an API key", common::random_token()),
         ("the secret itself", SECRET.replace(' ', "-")),
     ];
@@ -434,7 +513,11 @@ async fn a_token_of_any_size_is_refused() {
 #[tokio::test]
 async fn of_two_secrets_the_first_signs_and_both_are_accepted() {
     let new = "a new secret with which all tokens are signed from now on";
-    let server = start(first_party::app, &[("JWT_SECRET", &format!("{new},{SECRET}"))]).await;
+    let server = start(
+        first_party::app,
+        &[("JWT_SECRET", &format!("{new},{SECRET}"))],
+    )
+    .await;
     let issued = user::token_with(&server, "some.scope").await;
     let [header, payload, _] = parts(&issued);
     assert_eq!(seal(&format!("{header}.{payload}"), new), issued);
@@ -442,11 +525,20 @@ async fn of_two_secrets_the_first_signs_and_both_are_accepted() {
     let old = good(&server);
     let [header, payload, _] = parts(&old);
     for (case, token) in [("issued", &issued), ("old", &old)] {
-        assert_eq!(get(&server, "/endpoint1", token).await.status, 200, "{case}");
+        assert_eq!(
+            get(&server, "/endpoint1", token).await.status,
+            200,
+            "{case}"
+        );
     }
     let both = seal(&format!("{header}.{payload}"), &format!("{new},{SECRET}"));
     assert_refused(&server, "both as one", &both).await;
-    assert_refused(&server, "neither", &seal(&format!("{header}.{payload}"), "neither")).await;
+    assert_refused(
+        &server,
+        "neither",
+        &seal(&format!("{header}.{payload}"), "neither"),
+    )
+    .await;
 }
 
 // check 114

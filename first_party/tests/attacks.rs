@@ -60,8 +60,16 @@ async fn a_link_to_swagger_ui_cannot_bring_its_own_document_along() {
     }
     let settings = get(&server, "/docs/swagger-initializer.js").await;
     assert_eq!(settings.status, 200);
-    assert!(!settings.body.contains("queryConfigEnabled\": true"), "{}", settings.body);
-    assert!(!settings.body.contains("queryConfigEnabled: true"), "{}", settings.body);
+    assert!(
+        !settings.body.contains("queryConfigEnabled\": true"),
+        "{}",
+        settings.body
+    );
+    assert!(
+        !settings.body.contains("queryConfigEnabled: true"),
+        "{}",
+        settings.body
+    );
 }
 
 #[tokio::test]
@@ -82,7 +90,10 @@ async fn no_path_below_docs_leads_out_of_it() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let answer = raw::send(server.addr, request).await;
         assert_eq!(raw::status(&answer), 404, "{path}: {answer}");
-        assert!(!answer.contains("root:") && !answer.contains("[package]"), "{path}: {answer}");
+        assert!(
+            !answer.contains("root:") && !answer.contains("[package]"),
+            "{path}: {answer}"
+        );
     }
 }
 
@@ -91,7 +102,9 @@ async fn no_user_name_can_be_taken_for_a_client_that_acts_for_itself() {
     let server = server().await;
     for name in ["client:", "client:swagger", "client: x"] {
         let form = [("username", name), ("password", "wonderland")];
-        let answer = Browser::new().post(server.public_url.join("/token"), &form).await;
+        let answer = Browser::new()
+            .post(server.public_url.join("/token"), &form)
+            .await;
         assert_eq!(
             (answer.status, &answer.json()["error"]),
             (400, &"invalid_request".into()),
@@ -100,12 +113,21 @@ async fn no_user_name_can_be_taken_for_a_client_that_acts_for_itself() {
         let form = [
             ("response_type", "token"),
             ("client_id", "swagger"),
-            ("redirect_uri", &*server.public_url.join("/docs/oauth2-redirect.html")),
+            (
+                "redirect_uri",
+                &*server.public_url.join("/docs/oauth2-redirect.html"),
+            ),
             ("username", name),
             ("password", "wonderland"),
         ];
-        let submitted = Browser::new().post(server.public_url.join("/login"), &form).await;
-        assert_eq!((submitted.status, submitted.header("location")), (400, ""), "{name}");
+        let submitted = Browser::new()
+            .post(server.public_url.join("/login"), &form)
+            .await;
+        assert_eq!(
+            (submitted.status, submitted.header("location")),
+            (400, ""),
+            "{name}"
+        );
     }
 }
 
@@ -116,7 +138,12 @@ async fn a_scope_given_thousands_of_times_is_given_once() {
     assert!(form.len() < 65_536);
     let mut browser = Browser::new();
     let request = browser.request(Method::POST, server.public_url.join("/token"));
-    let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+    let request = request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form);
     let answer = browser.send(request).await;
-    assert_eq!((answer.status, &answer.json()["scope"]), (200, &"some.scope".into()));
+    assert_eq!(
+        (answer.status, &answer.json()["scope"]),
+        (200, &"some.scope".into())
+    );
 }

@@ -34,7 +34,11 @@ async fn present(server: &Server, path: &str, values: &[impl AsRef<[u8]>]) -> An
 fn assert_nobody(answer: &Answer, case: &str) {
     assert_eq!(answer.status, 401, "{case}: {answer:?}");
     assert!(!challenge(answer).contains("error="), "{case}: {answer:?}");
-    assert_eq!(answer.json(), json!({ "detail": "Not authenticated" }), "{case}");
+    assert_eq!(
+        answer.json(),
+        json!({ "detail": "Not authenticated" }),
+        "{case}"
+    );
 }
 
 // check 115
@@ -51,7 +55,10 @@ async fn who_shows_no_token_is_asked_for_one_without_an_error() {
 async fn each_set_of_scopes_opens_what_it_should_and_nothing_else() {
     let server = server().await;
     for set in 0..8 {
-        let scopes = SCOPES.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1);
+        let scopes = SCOPES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| set >> bit & 1 == 1);
         let scopes: Vec<_> = scopes.map(|(_, scope)| *scope).collect();
         let token = token_with(&server, &scopes.join(" ")).await;
         let opens = |scope| scopes.contains(&scope) || scopes.contains(&"third.scope");
@@ -61,19 +68,32 @@ async fn each_set_of_scopes_opens_what_it_should_and_nothing_else() {
         ] {
             let answer = get(&server, path, &token).await;
             if opens(scope) {
-                assert_eq!((answer.status, answer.json()), (200, json!(greeting)), "{scopes:?}");
+                assert_eq!(
+                    (answer.status, answer.json()),
+                    (200, json!(greeting)),
+                    "{scopes:?}"
+                );
                 assert_eq!(answer.header("www-authenticate"), "");
             } else {
                 assert_eq!(answer.status, 403, "{path} {scopes:?}: {answer:?}");
-                assert_eq!(answer.json(), json!({ "detail": "Insufficient permissions" }));
+                assert_eq!(
+                    answer.json(),
+                    json!({ "detail": "Insufficient permissions" })
+                );
                 let challenge = challenge(&answer);
-                assert!(challenge.contains(r#"error="insufficient_scope""#), "{challenge}");
+                assert!(
+                    challenge.contains(r#"error="insufficient_scope""#),
+                    "{challenge}"
+                );
                 let needed = format!(r#"scope="{scope} third.scope""#);
                 assert!(challenge.contains(&needed), "{challenge}");
             }
         }
         let answer = get(&server, "/endpoint3", &token).await;
-        assert_eq!(answer.json(), json!("Hello from the unprotected endpoint 3"));
+        assert_eq!(
+            answer.json(),
+            json!("Hello from the unprotected endpoint 3")
+        );
     }
 }
 
@@ -81,12 +101,20 @@ async fn each_set_of_scopes_opens_what_it_should_and_nothing_else() {
 #[tokio::test]
 async fn the_open_endpoint_is_open_to_broken_tokens_too() {
     let server = server().await;
-    let cases: [&[&str]; 5] =
-        [&[], &["Bearer"], &["Bearer x"], &["Basic Og=="], &["Bearer x", "Bearer y"]];
+    let cases: [&[&str]; 5] = [
+        &[],
+        &["Bearer"],
+        &["Bearer x"],
+        &["Basic Og=="],
+        &["Bearer x", "Bearer y"],
+    ];
     for values in cases {
         let answer = present(&server, "/endpoint3", values).await;
         assert_eq!(answer.status, 200, "{values:?}: {answer:?}");
-        assert_eq!(answer.json(), json!("Hello from the unprotected endpoint 3"));
+        assert_eq!(
+            answer.json(),
+            json!("Hello from the unprotected endpoint 3")
+        );
     }
 }
 
@@ -118,16 +146,29 @@ async fn a_scope_is_compared_as_a_whole_and_to_the_letter() {
         ".*",
         "some.scope third.scopes".trim_start_matches("some.scope "),
     ] {
-        let token = sign(HEADER, with(claims(&server), "scope", json!(scope)).to_string());
+        let token = sign(
+            HEADER,
+            with(claims(&server), "scope", json!(scope)).to_string(),
+        );
         for path in ["/endpoint1", "/endpoint2"] {
             let answer = get(&server, path, &token).await;
             assert_eq!(answer.status, 403, "{path} {scope:?}: {answer:?}");
-            assert!(challenge(&answer).contains(r#"error="insufficient_scope""#), "{scope:?}");
+            assert!(
+                challenge(&answer).contains(r#"error="insufficient_scope""#),
+                "{scope:?}"
+            );
         }
     }
     for scope in ["x some.scope", "some.scope x", "some.scope  some.scope"] {
-        let token = sign(HEADER, with(claims(&server), "scope", json!(scope)).to_string());
-        assert_eq!(get(&server, "/endpoint1", &token).await.status, 200, "{scope:?}");
+        let token = sign(
+            HEADER,
+            with(claims(&server), "scope", json!(scope)).to_string(),
+        );
+        assert_eq!(
+            get(&server, "/endpoint1", &token).await.status,
+            200,
+            "{scope:?}"
+        );
     }
 }
 
@@ -135,8 +176,13 @@ async fn a_scope_is_compared_as_a_whole_and_to_the_letter() {
 #[tokio::test]
 async fn a_scope_that_is_no_text_makes_the_token_a_bad_one() {
     let server = server().await;
-    let values =
-        [json!(1), json!(null), json!(["some.scope"]), json!({ "some.scope": true }), json!(true)];
+    let values = [
+        json!(1),
+        json!(null),
+        json!(["some.scope"]),
+        json!({ "some.scope": true }),
+        json!(true),
+    ];
     for value in values.into_iter().map(Some).chain([None]) {
         let case = format!("{value:?}");
         let token = sign(HEADER, with(claims(&server), "scope", value).to_string());
@@ -156,8 +202,15 @@ async fn a_bad_token_gets_one_challenge_with_each_attribute_once() {
     let expired = sign(HEADER, with(claims(&server), "exp", json!(1)).to_string());
     let good = sign(HEADER, claims(&server).to_string());
     let (message, _) = good.rsplit_once('.').unwrap();
-    let forged = seal(message, "a secret of somebody else, also of 32 bytes or more");
-    for (case, token) in [("garbage", "garbage"), ("expired", &*expired), ("forged", &*forged)] {
+    let forged = seal(
+        message,
+        "a secret of somebody else, also of 32 bytes or more",
+    );
+    for (case, token) in [
+        ("garbage", "garbage"),
+        ("expired", &*expired),
+        ("forged", &*forged),
+    ] {
         assert_refused(&server, case, token).await;
     }
 }
@@ -235,7 +288,10 @@ async fn two_authorization_headers_are_refused_even_when_both_are_good() {
         for path in ["/endpoint1", "/endpoint2"] {
             let answer = present(&server, path, &values).await;
             assert_eq!(answer.status, 400, "{values:?}: {answer:?}");
-            assert!(challenge(&answer).contains(r#"error="invalid_request""#), "{values:?}");
+            assert!(
+                challenge(&answer).contains(r#"error="invalid_request""#),
+                "{values:?}"
+            );
             assert!(answer.json()["detail"].is_string(), "{values:?}");
         }
     }
@@ -263,20 +319,41 @@ async fn a_token_anywhere_but_in_the_header_does_not_count() {
     let plain = || Browser::new().request(Method::GET, &url);
     let form = [("access_token", &*token)];
     let requests = [
-        ("query", Browser::new().request(Method::GET, format!("{url}?access_token={token}"))),
-        ("query", Browser::new().request(Method::GET, format!("{url}?token={token}"))),
+        (
+            "query",
+            Browser::new().request(Method::GET, format!("{url}?access_token={token}")),
+        ),
+        (
+            "query",
+            Browser::new().request(Method::GET, format!("{url}?token={token}")),
+        ),
         (
             "query",
             Browser::new().request(Method::GET, format!("{url}?Authorization=Bearer%20{token}")),
         ),
-        ("cookie", plain().header("cookie", format!("access_token={token}"))),
-        ("cookie", plain().header("cookie", format!("token={token}; session={token}"))),
-        ("cookie", plain().header("cookie", format!("Authorization=Bearer {token}"))),
+        (
+            "cookie",
+            plain().header("cookie", format!("access_token={token}")),
+        ),
+        (
+            "cookie",
+            plain().header("cookie", format!("token={token}; session={token}")),
+        ),
+        (
+            "cookie",
+            plain().header("cookie", format!("Authorization=Bearer {token}")),
+        ),
         ("form", plain().form(&form)),
         ("header", plain().header("access-token", &token)),
         ("header", plain().header("x-access-token", &token)),
-        ("header", plain().header("x-authorization", format!("Bearer {token}"))),
-        ("header", plain().header("proxy-authorization", format!("Bearer {token}"))),
+        (
+            "header",
+            plain().header("x-authorization", format!("Bearer {token}")),
+        ),
+        (
+            "header",
+            plain().header("proxy-authorization", format!("Bearer {token}")),
+        ),
         ("user", plain().basic_auth("alice", Some(&token))),
         ("user", plain().basic_auth(&token, None::<&str>)),
     ];
@@ -336,5 +413,8 @@ async fn another_spelling_of_the_path_is_no_way_around_the_guard() {
     }
     let open = "GET /endpoint3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let open = raw::send(server.addr, open).await;
-    assert!(open.contains("Hello from the unprotected endpoint 3"), "{open}");
+    assert!(
+        open.contains("Hello from the unprotected endpoint 3"),
+        "{open}"
+    );
 }

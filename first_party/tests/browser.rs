@@ -6,8 +6,11 @@ use common::testing::{
 };
 
 /// What each scope opens: the answers of `/endpoint1` and `/endpoint2`.
-const SCOPES: [(&str, bool, bool); 3] =
-    [("some.scope", true, false), ("other.scope", false, true), ("third.scope", true, true)];
+const SCOPES: [(&str, bool, bool); 3] = [
+    ("some.scope", true, false),
+    ("other.scope", false, true),
+    ("third.scope", true, true),
+];
 
 /// Opens Swagger UI, checks this scope alone for one of the flows and presses Authorize.
 async fn authorize(browser: &Chromium, docs: &str, flow: &str, wanted: &str) {
@@ -22,20 +25,36 @@ async fn authorize(browser: &Chromium, docs: &str, flow: &str, wanted: &str) {
         let is_checked = format!("return document.getElementById('{checkbox}').checked");
         let checked = browser.driver.execute(is_checked, vec![]).await.unwrap();
         if *checked.json() != (scope == wanted) {
-            browser.click(By::Css(format!("label[for='{checkbox}']"))).await;
+            browser
+                .click(By::Css(format!("label[for='{checkbox}']")))
+                .await;
         }
     }
     let section = format!("//div[@class='auth-container'][contains(., '{flow}')]");
-    browser.click(By::XPath(format!("{section}//button[contains(@class, 'authorize')]"))).await;
+    browser
+        .click(By::XPath(format!(
+            "{section}//button[contains(@class, 'authorize')]"
+        )))
+        .await;
 }
 
 /// Presses "Try it out" and "Execute", and reads what Swagger UI shows.
 async fn execute(browser: &Chromium, endpoint: &str) -> String {
     let operation = format!("#operations-endpoints-{endpoint}");
-    browser.click(By::Css(format!("{operation} .opblock-summary-control"))).await;
-    browser.click(By::Css(format!("{operation} .try-out__btn"))).await;
-    browser.click(By::Css(format!("{operation} .execute"))).await;
-    browser.read(By::Css(format!("{operation} .live-responses-table .response"))).await
+    browser
+        .click(By::Css(format!("{operation} .opblock-summary-control")))
+        .await;
+    browser
+        .click(By::Css(format!("{operation} .try-out__btn")))
+        .await;
+    browser
+        .click(By::Css(format!("{operation} .execute")))
+        .await;
+    browser
+        .read(By::Css(format!(
+            "{operation} .live-responses-table .response"
+        )))
+        .await
 }
 
 /// Closes the dialog, when it shows that there is a token, and tries all endpoints.
@@ -49,10 +68,16 @@ async fn assert_opens(browser: &Chromium, first: bool, second: bool) {
         } else {
             ["403", "Insufficient permissions"]
         };
-        assert!(expected.iter().all(|part| answer.contains(part)), "{expected:?}: {answer}");
+        assert!(
+            expected.iter().all(|part| answer.contains(part)),
+            "{expected:?}: {answer}"
+        );
     }
     let answer = execute(browser, "endpoint3").await;
-    assert!(answer.contains("200") && answer.contains("unprotected endpoint 3"), "{answer}");
+    assert!(
+        answer.contains("200") && answer.contains("unprotected endpoint 3"),
+        "{answer}"
+    );
     browser.assert_clean(&["status of 403"]).await;
 }
 
@@ -80,7 +105,13 @@ async fn swagger_ui_gets_a_token_by_a_redirect() {
     let docs = browser.driver.window().await.unwrap();
 
     for (scope, first, second) in SCOPES {
-        authorize(&browser, &server.public_url.join("/docs"), "implicit", scope).await;
+        authorize(
+            &browser,
+            &server.public_url.join("/docs"),
+            "implicit",
+            scope,
+        )
+        .await;
         browser.switch_to_other_window(&docs).await;
         browser.see("an application sent you here").await;
         browser.assert_well_made().await;
@@ -99,11 +130,20 @@ async fn swagger_ui_forgets_the_token_on_logout() {
     let server = start(first_party::app, &[]).await;
     let browser = Chromium::start().await;
 
-    authorize(&browser, &server.public_url.join("/docs/"), "password", "some.scope").await;
+    authorize(
+        &browser,
+        &server.public_url.join("/docs/"),
+        "password",
+        "some.scope",
+    )
+    .await;
     browser.press("Logout").await;
     browser.click(By::Css(".btn-done")).await;
     let answer = execute(&browser, "endpoint1").await;
-    assert!(answer.contains("401") && answer.contains("Not authenticated"), "{answer}");
+    assert!(
+        answer.contains("401") && answer.contains("Not authenticated"),
+        "{answer}"
+    );
 
     browser.assert_clean(&["status of 401"]).await;
     browser.close().await;

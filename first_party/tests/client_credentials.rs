@@ -14,7 +14,10 @@ use common::{
 use reqwest::Method;
 
 #[path = "../examples/client_credentials.rs"]
-#[expect(dead_code, reason = "`main` and what it prints are the example's alone")]
+#[expect(
+    dead_code,
+    reason = "`main` and what it prints are the example's alone"
+)]
 mod example;
 
 const SECRET: &str = "s3cret+of/a machine: 100% = é";
@@ -34,7 +37,9 @@ async fn server() -> Server {
 /// `POST /token` with these fields, and with these `Authorization` headers.
 async fn ask(server: &Server, headers: &[&str], form: &[(&str, &str)]) -> Answer {
     let mut browser = Browser::new();
-    let mut request = browser.request(Method::POST, server.public_url.join("/token")).form(form);
+    let mut request = browser
+        .request(Method::POST, server.public_url.join("/token"))
+        .form(form);
     for header in headers {
         request = request.header("authorization", *header);
     }
@@ -62,18 +67,31 @@ async fn get(server: &Server, path: &str, token: &str) -> Answer {
 }
 
 fn assert_error(answer: &Answer, status: u16, error: &str, case: &str) {
-    assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(error)), "{case}");
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (status, Some(error)),
+        "{case}"
+    );
     assert!(answer.json()["error_description"].is_string(), "{case}");
     assert_eq!(answer.header("cache-control"), "no-store", "{case}");
     let challenge = answer.header("www-authenticate");
-    assert_eq!(challenge.starts_with("Basic "), status == 401, "{case}: {challenge}");
+    assert_eq!(
+        challenge.starts_with("Basic "),
+        status == 401,
+        "{case}: {challenge}"
+    );
 }
 
 // checks 107, 108
 #[tokio::test]
 async fn a_client_proves_who_it_is_by_header_or_by_body() {
     let server = server().await;
-    let in_body = [GRANT, SCOPE, ("client_id", "demo-client"), ("client_secret", SECRET)];
+    let in_body = [
+        GRANT,
+        SCOPE,
+        ("client_id", "demo-client"),
+        ("client_secret", SECRET),
+    ];
     let header = basic("demo-client", &encoded());
     // Some clients encode more than they must.
     let more = basic("demo%2Dclient", &encoded().replace('s', "%73"));
@@ -81,20 +99,36 @@ async fn a_client_proves_who_it_is_by_header_or_by_body() {
         ask(&server, &[], &in_body).await,
         ask(&server, &[&header], &[GRANT, SCOPE]).await,
         ask(&server, &[&more], &[GRANT, SCOPE]).await,
-        ask(&server, &[&header], &[GRANT, SCOPE, ("client_id", "demo-client")]).await,
+        ask(
+            &server,
+            &[&header],
+            &[GRANT, SCOPE, ("client_id", "demo-client")],
+        )
+        .await,
     ] {
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(
             (answer.header("cache-control"), answer.header("pragma")),
             ("no-store", "no-cache")
         );
-        let mut names: Vec<_> =
-            answer.json().as_object().expect("members").keys().cloned().collect();
+        let mut names: Vec<_> = answer
+            .json()
+            .as_object()
+            .expect("members")
+            .keys()
+            .cloned()
+            .collect();
         names.sort();
         // And no refresh token: who has the secret can ask again (RFC 6749, section 4.4.3).
         assert_eq!(names, ["access_token", "expires_in", "scope", "token_type"]);
-        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
-        assert_eq!(get(&server, "/endpoint1", &token).await.json(), "Hello from endpoint 1");
+        let token = answer.json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
+        assert_eq!(
+            get(&server, "/endpoint1", &token).await.json(),
+            "Hello from endpoint 1"
+        );
         assert_eq!(get(&server, "/endpoint2", &token).await.status, 403);
     }
 }
@@ -115,7 +149,12 @@ async fn two_proofs_are_one_too_many() {
         (&[], &[GRANT, SCOPE, id, secret, secret]),
     ] {
         let answer = ask(&server, headers, form).await;
-        assert_error(&answer, 400, "invalid_request", &format!("{headers:?} {form:?}"));
+        assert_error(
+            &answer,
+            400,
+            "invalid_request",
+            &format!("{headers:?} {form:?}"),
+        );
     }
 }
 
@@ -136,14 +175,26 @@ async fn an_unknown_client_and_a_wrong_secret_get_the_same_answer() {
         let form = [GRANT, SCOPE, ("client_id", id), ("client_secret", secret)];
         let encode = |text: &str| text.replace('%', "%25").replace(':', "%3A");
         let header = basic(&encode(id), &encode(secret));
-        for answer in
-            [ask(&server, &[], &form).await, ask(&server, &[&header], &[GRANT, SCOPE]).await]
-        {
-            assert_error(&answer, 401, "invalid_client", &format!("{id:?} {secret:?}"));
+        for answer in [
+            ask(&server, &[], &form).await,
+            ask(&server, &[&header], &[GRANT, SCOPE]).await,
+        ] {
+            assert_error(
+                &answer,
+                401,
+                "invalid_client",
+                &format!("{id:?} {secret:?}"),
+            );
             bodies.push(answer.body);
         }
     }
-    for headers in [&[][..], &["Bearer x"], &["Basic"], &["Basic !"], &["Basic eA=="]] {
+    for headers in [
+        &[][..],
+        &["Bearer x"],
+        &["Basic"],
+        &["Basic !"],
+        &["Basic eA=="],
+    ] {
         let answer = ask(&server, headers, &[GRANT, SCOPE]).await;
         assert_error(&answer, 401, "invalid_client", &format!("{headers:?}"));
         bodies.push(answer.body);
@@ -164,7 +215,11 @@ async fn a_client_gets_the_scopes_that_are_its_own_and_no_other() {
         ("", ""),
     ] {
         let answer = ask(&server, &[&header], &[GRANT, ("scope", asked)]).await;
-        assert_eq!((answer.status, answer.json()["scope"].as_str()), (200, Some(given)), "{asked}");
+        assert_eq!(
+            (answer.status, answer.json()["scope"].as_str()),
+            (200, Some(given)),
+            "{asked}"
+        );
     }
     let unknown = ask(&server, &[&header], &[GRANT, ("scope", "admin")]).await;
     assert_error(&unknown, 400, "invalid_scope", "admin");
@@ -175,40 +230,86 @@ async fn another_grant_is_not_to_be_had_here() {
     let server = server().await;
     let header = basic("demo-client", &encoded());
     let person = [("username", "johndoe"), ("password", "secret123")];
-    for grant in ["password", "refresh_token", "authorization_code", "Client_Credentials"] {
-        let form = [("grant_type", grant), person[0], person[1], ("refresh_token", "x")];
+    for grant in [
+        "password",
+        "refresh_token",
+        "authorization_code",
+        "Client_Credentials",
+    ] {
+        let form = [
+            ("grant_type", grant),
+            person[0],
+            person[1],
+            ("refresh_token", "x"),
+        ];
         let answer = ask(&server, &[&header], &form).await;
         assert_error(&answer, 400, "unsupported_grant_type", grant);
     }
-    assert_error(&ask(&server, &[&header], &[SCOPE]).await, 400, "invalid_request", "none");
+    assert_error(
+        &ask(&server, &[&header], &[SCOPE]).await,
+        400,
+        "invalid_request",
+        "none",
+    );
     for path in ["/login", "/docs/"] {
-        assert_eq!(Browser::new().get(server.public_url.join(path)).await.status, 404, "{path}");
+        assert_eq!(
+            Browser::new()
+                .get(server.public_url.join(path))
+                .await
+                .status,
+            404,
+            "{path}"
+        );
     }
     let query = "/token?grant_type=client_credentials&client_id=demo-client";
-    assert_eq!(Browser::new().get(server.public_url.join(query)).await.status, 405);
+    assert_eq!(
+        Browser::new()
+            .get(server.public_url.join(query))
+            .await
+            .status,
+        405
+    );
 }
 
 // check 110
 #[tokio::test]
 async fn a_client_that_is_called_like_a_user_is_not_the_user() {
     let secret = "the signing secret of two servers which is a bad idea";
-    let own = [("JWT_SECRET", secret), ("PUBLIC_URL", "http://localhost:5000")];
+    let own = [
+        ("JWT_SECRET", secret),
+        ("PUBLIC_URL", "http://localhost:5000"),
+    ];
     let client = [("CLIENT_ID", "johndoe"), ("CLIENT_SECRET", SECRET)];
     let clients = start(example::app, &[own, client].concat()).await;
     let url = format!("http://{}/token", clients.addr);
-    let form = [GRANT, SCOPE, ("client_id", "johndoe"), ("client_secret", SECRET)];
+    let form = [
+        GRANT,
+        SCOPE,
+        ("client_id", "johndoe"),
+        ("client_secret", SECRET),
+    ];
     let answer = Browser::new().post(url, &form).await.json();
     let token = answer["access_token"].as_str().expect("a token");
 
     // A server of people that accepts this token: it says whose it is.
     let tokens = first_party::token::Tokens::new(&[secret.to_owned()], clients.public_url.clone());
-    let claims = tokens.verify(token).expect("the same secret, issuer and audience");
-    assert_eq!((&*claims.sub, &*claims.client_id), ("client:johndoe", "johndoe"));
+    let claims = tokens
+        .verify(token)
+        .expect("the same secret, issuer and audience");
+    assert_eq!(
+        (&*claims.sub, &*claims.client_id),
+        ("client:johndoe", "johndoe")
+    );
     let people = start(first_party::app, &own).await;
     let url = format!("http://{}/token", people.addr);
     let form = [("username", "client:johndoe"), ("password", "x")];
     let answer = Browser::new().post(url, &form).await;
-    assert_error(&answer, 400, "invalid_request", "no person can be called like a client");
+    assert_error(
+        &answer,
+        400,
+        "invalid_request",
+        "no person can be called like a client",
+    );
 }
 
 #[tokio::test]
@@ -223,20 +324,40 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     let command = printed.lines().next().expect("a line");
     let command = command.strip_suffix(" cargo run -p basic --example client_credentials");
     let vars: Vec<_> = command.expect(&printed).split(' ').collect();
-    let [token_url, api_url, id, secret] = &vars[..] else { panic!("{vars:?}") };
+    let [token_url, api_url, id, secret] = &vars[..] else {
+        panic!("{vars:?}")
+    };
     assert_eq!(*token_url, format!("TOKEN_URL={url}/token"));
     assert_eq!(*api_url, format!("API_URL={url}/endpoint1"));
     assert_eq!(*id, "CLIENT_ID=demo-client");
     let secret = secret.strip_prefix("CLIENT_SECRET=").expect("a secret");
     assert_eq!(secret.len(), 43);
-    assert_eq!(printed.matches(secret).count(), 1, "not in the log: {printed}");
+    assert_eq!(
+        printed.matches(secret).count(),
+        1,
+        "not in the log: {printed}"
+    );
 
     let vars = [("CLIENT_ID", "demo-client"), ("CLIENT_SECRET", secret)];
     let server = Program::start(&binary, &vars);
     let form = [GRANT, SCOPE, vars[0], ("client_secret", secret)];
-    let form =
-        form.map(|(name, value)| (if name == "CLIENT_ID" { "client_id" } else { name }, value));
-    assert_eq!(Browser::new().post(server.join("/token"), &form).await.status, 200);
+    let form = form.map(|(name, value)| {
+        (
+            if name == "CLIENT_ID" {
+                "client_id"
+            } else {
+                name
+            },
+            value,
+        )
+    });
+    assert_eq!(
+        Browser::new()
+            .post(server.join("/token"), &form)
+            .await
+            .status,
+        200
+    );
     let log = server.stop();
     assert!(!log.contains(secret) && !log.contains("cargo run"), "{log}");
 }
@@ -254,16 +375,28 @@ fn each_wrong_setting_is_one_line() {
         (&[id][..], "CLIENT_SECRET is missing"),
         (&[secret], "CLIENT_ID is missing"),
         (&[id, ("CLIENT_SECRET", " ")], "CLIENT_SECRET is empty"),
-        (&[("CLIENT_SCOPES", "some.scope admin")], "CLIENT_SCOPES has a scope"),
+        (
+            &[("CLIENT_SCOPES", "some.scope admin")],
+            "CLIENT_SCOPES has a scope",
+        ),
         (&open, "CLIENT_ID and CLIENT_SECRET are missing"),
     ] {
         let mut command = Command::new(&binary);
-        command.env_clear().env("BIND_ADDR", "127.0.0.1:0").envs(vars.iter().copied());
+        command
+            .env_clear()
+            .env("BIND_ADDR", "127.0.0.1:0")
+            .envs(vars.iter().copied());
         let output = command.output().expect("it runs");
         let problems = String::from_utf8(output.stderr).expect("UTF-8");
         assert_eq!(output.status.code(), Some(2), "{problems}");
-        assert!(problems.starts_with(&format!("error: {expected}")), "{problems}");
+        assert!(
+            problems.starts_with(&format!("error: {expected}")),
+            "{problems}"
+        );
         assert_eq!(problems.lines().count(), 1, "{problems}");
-        assert!(output.stdout.is_empty() && !problems.contains("hunter2"), "nothing was started");
+        assert!(
+            output.stdout.is_empty() && !problems.contains("hunter2"),
+            "nothing was started"
+        );
     }
 }

@@ -30,8 +30,12 @@ async fn openapi(server: &Server) -> Value {
 
 /// Where the tags of a page point to.
 fn links(page: &str) -> Vec<&str> {
-    let attributes = ["href=\"", "src=\""].into_iter().flat_map(|name| page.split(name).skip(1));
-    attributes.map(|rest| rest.split('"').next().expect("a value")).collect()
+    let attributes = ["href=\"", "src=\""]
+        .into_iter()
+        .flat_map(|name| page.split(name).skip(1));
+    attributes
+        .map(|rest| rest.split('"').next().expect("a value"))
+        .collect()
 }
 
 // check 140
@@ -41,7 +45,10 @@ async fn the_documentation_is_under_docs_with_a_slash() {
     let answer = get(&server, "/docs").await;
     assert_eq!(answer.location(), "/docs/");
     let page = get(&server, "/docs/").await;
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
     assert!(page.body.contains("Swagger UI"), "{}", page.body);
 }
 
@@ -55,8 +62,13 @@ async fn swagger_ui_is_served_from_here_alone() {
         let links = links(&page.body);
         assert!(!links.is_empty(), "{path}: {}", page.body);
         for link in links {
-            assert!(!link.contains("//") && !link.starts_with('/'), "{path}: {link}");
-            let asset = Browser::new().get(page.url.join(link).expect("a URL")).await;
+            assert!(
+                !link.contains("//") && !link.starts_with('/'),
+                "{path}: {link}"
+            );
+            let asset = Browser::new()
+                .get(page.url.join(link).expect("a URL"))
+                .await;
             assert_eq!(asset.status, 200, "{link}");
             assert!(!asset.body.is_empty(), "{link}");
             let media_type = match link.rsplit('.').next() {
@@ -64,7 +76,10 @@ async fn swagger_ui_is_served_from_here_alone() {
                 Some("js") => "text/javascript",
                 _ => "image/png",
             };
-            assert!(asset.header("content-type").starts_with(media_type), "{link}: {asset:?}");
+            assert!(
+                asset.header("content-type").starts_with(media_type),
+                "{link}: {asset:?}"
+            );
             assert_eq!(asset.header("x-content-type-options"), "nosniff", "{link}");
         }
     }
@@ -86,14 +101,24 @@ async fn the_policy_lets_swagger_run_its_own_scripts_and_reach_this_server_only(
         assert_eq!(policy["connect-src"], "'self'");
         assert_eq!(policy["frame-ancestors"], "'none'");
         assert_eq!(policy["base-uri"], "'none'");
-        assert!(!page.header("content-security-policy").contains("http"), "{policy:?}");
+        assert!(
+            !page.header("content-security-policy").contains("http"),
+            "{policy:?}"
+        );
         // With that policy a script inside the page would not run.
         for script in page.body.split("<script").skip(1) {
             let (attributes, rest) = script.split_once('>').expect("a tag");
             assert!(attributes.contains("src="), "{path}: {}", page.body);
-            assert!(rest.trim_start().starts_with("</script>"), "{path}: {}", page.body);
+            assert!(
+                rest.trim_start().starts_with("</script>"),
+                "{path}: {}",
+                page.body
+            );
         }
-        assert!(!page.body.contains(" onload=") && !page.body.contains("javascript:"), "{path}");
+        assert!(
+            !page.body.contains(" onload=") && !page.body.contains("javascript:"),
+            "{path}"
+        );
     }
 }
 
@@ -119,8 +144,13 @@ async fn swagger_ui_knows_the_document_the_client_and_its_registered_redirect_ur
 async fn both_flows_are_documented_with_the_three_scopes() {
     let server = server().await;
     let document = openapi(&server).await;
-    assert!(document["openapi"].as_str().unwrap().starts_with("3."), "{document}");
-    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    assert!(
+        document["openapi"].as_str().unwrap().starts_with("3."),
+        "{document}"
+    );
+    let schemes = document["components"]["securitySchemes"]
+        .as_object()
+        .unwrap();
     let scheme = schemes.values().next().unwrap();
     assert_eq!((schemes.len(), &scheme["type"]), (1, &json!("oauth2")));
     let scopes = json!({
@@ -144,8 +174,9 @@ async fn the_document_does_not_believe_the_host_header() {
     let server = server().await;
     for path in ["/openapi.json", "/docs/swagger-initializer.js", "/docs/"] {
         let request = Browser::new().request(Method::GET, server.public_url.join(path));
-        let request =
-            request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
+        let request = request
+            .header("host", "evil.example")
+            .header("x-forwarded-host", "evil.example");
         let answer = Browser::new().send(request).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.body.contains("evil"), "{path}: {}", answer.body);
@@ -172,10 +203,17 @@ async fn what_the_document_says_of_scopes_is_what_the_server_does() {
     let document = openapi(&server).await;
     let scopes =
         &document["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"];
-    let scopes: BTreeSet<_> = scopes.as_object().unwrap().keys().map(String::as_str).collect();
+    let scopes: BTreeSet<_> = scopes
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     let mut seen = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let Some(operation) = methods.get("get") else { continue };
+        let Some(operation) = methods.get("get") else {
+            continue;
+        };
         seen.insert(path.as_str());
         let needed = operation["security"].as_array();
         let opens: Option<BTreeSet<_>> = needed.map(|alternatives| {
@@ -186,27 +224,45 @@ async fn what_the_document_says_of_scopes_is_what_the_server_does() {
             alternatives.iter().map(one).collect()
         });
         let nobody = get(&server, path).await;
-        assert_eq!(nobody.status, if opens.is_none() { 200 } else { 401 }, "{path}");
+        assert_eq!(
+            nobody.status,
+            if opens.is_none() { 200 } else { 401 },
+            "{path}"
+        );
         assert_documented(operation, &nobody, path);
         for &scope in scopes.iter().chain([&""]) {
             let token = token_with(&server, scope).await;
             let request = Browser::new().request(Method::GET, server.public_url.join(path));
             let answer = Browser::new().send(request.bearer_auth(token)).await;
             let right = opens.as_ref().is_none_or(|opens| opens.contains(scope));
-            assert_eq!(answer.status, if right { 200 } else { 403 }, "{path} with {scope:?}");
+            assert_eq!(
+                answer.status,
+                if right { 200 } else { 403 },
+                "{path} with {scope:?}"
+            );
             assert_documented(operation, &answer, path);
         }
     }
-    assert_eq!(seen, BTreeSet::from(["/endpoint1", "/endpoint2", "/endpoint3"]));
+    assert_eq!(
+        seen,
+        BTreeSet::from(["/endpoint1", "/endpoint2", "/endpoint3"])
+    );
 }
 
 /// The status stands in the document, and for a 200 the media type too.
 fn assert_documented(operation: &Value, answer: &Answer, case: &str) {
     let documented = &operation["responses"][answer.status.to_string()];
-    assert!(documented["description"].is_string(), "{case}: {} is not documented", answer.status);
+    assert!(
+        documented["description"].is_string(),
+        "{case}: {} is not documented",
+        answer.status
+    );
     if answer.status == 200 {
         let media_type = answer.header("content-type");
-        assert!(documented["content"][media_type].is_object(), "{case}: {media_type}");
+        assert!(
+            documented["content"][media_type].is_object(),
+            "{case}: {media_type}"
+        );
     }
 }
 
@@ -217,7 +273,12 @@ async fn every_status_that_can_come_is_documented() {
     let document = openapi(&server).await;
     let endpoint = |path: &str| &document["paths"][path]["get"];
     for path in ["/endpoint1", "/endpoint2", "/endpoint3"] {
-        let cases: [&[&str]; 4] = [&[], &["Bearer x"], &["Basic Og=="], &["Bearer x", "Bearer y"]];
+        let cases: [&[&str]; 4] = [
+            &[],
+            &["Bearer x"],
+            &["Basic Og=="],
+            &["Bearer x", "Bearer y"],
+        ];
         for values in cases {
             let mut request = Browser::new().request(Method::GET, server.public_url.join(path));
             for value in values {
@@ -242,8 +303,13 @@ async fn every_status_that_can_come_is_documented() {
         assert_documented(token, &answer, "/token");
     }
     // `token_endpoint.rs` shows that this one comes.
-    assert!(token["responses"]["413"]["description"].is_string(), "{token}");
-    let answer = Browser::new().send(Browser::new().request(Method::POST, &url)).await;
+    assert!(
+        token["responses"]["413"]["description"].is_string(),
+        "{token}"
+    );
+    let answer = Browser::new()
+        .send(Browser::new().request(Method::POST, &url))
+        .await;
     assert_documented(token, &answer, "/token without a content type");
 }
 
@@ -253,20 +319,37 @@ async fn the_document_names_what_the_token_endpoint_takes_and_gives() {
     let document = openapi(&server().await).await;
     let token = &document["paths"]["/token"]["post"];
     let of = |content: &Value| {
-        let name = content["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        let name = content["schema"]["$ref"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap();
         let schema = &document["components"]["schemas"][name];
         let properties = schema["properties"].as_object().expect("properties").keys();
         let properties: BTreeSet<_> = properties.cloned().collect();
         let required = schema["required"].as_array().unwrap().iter();
-        let required: BTreeSet<_> =
-            required.map(|name| name.as_str().unwrap().to_owned()).collect();
+        let required: BTreeSet<_> = required
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
         (properties, required)
     };
-    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(ToString::to_string)
+            .collect::<BTreeSet<_>>()
+    };
     let (takes, needs) = of(&token["requestBody"]["content"]["application/x-www-form-urlencoded"]);
-    assert_eq!(takes, names(&["grant_type", "username", "password", "scope", "client_id"]));
+    assert_eq!(
+        takes,
+        names(&["grant_type", "username", "password", "scope", "client_id"])
+    );
     assert_eq!(needs, names(&["username", "password"]));
     let (gives, always) = of(&token["responses"]["200"]["content"]["application/json"]);
-    assert_eq!(gives, names(&["access_token", "token_type", "expires_in", "scope"]));
+    assert_eq!(
+        gives,
+        names(&["access_token", "token_type", "expires_in", "scope"])
+    );
     assert_eq!(always, gives);
 }

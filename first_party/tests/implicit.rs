@@ -46,9 +46,14 @@ async fn open(server: &Server, fields: &Fields) -> Answer {
 
 /// `POST /login` with the fields, and a user name and a password.
 async fn submit(server: &Server, fields: &Fields) -> Answer {
-    let mut form: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+    let mut form: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
     form.extend([("username", "alice"), ("password", "wonderland")]);
-    Browser::new().post(server.public_url.join("/login"), &form).await
+    Browser::new()
+        .post(server.public_url.join("/login"), &form)
+        .await
 }
 
 /// What the registered redirect URI gets in the fragment.
@@ -65,7 +70,11 @@ fn assert_stays_here(answer: &Answer, case: &str) {
     assert_eq!(answer.status, 400, "{case}: {answer:?}");
     assert_eq!(answer.header("location"), "", "{case}");
     assert_eq!(answer.header("refresh"), "", "{case}");
-    assert!(!answer.body.contains("access_token"), "{case}: {}", answer.body);
+    assert!(
+        !answer.body.contains("access_token"),
+        "{case}: {}",
+        answer.body
+    );
     assert!(!answer.body.contains("evil"), "{case}: {}", answer.body);
 }
 
@@ -81,28 +90,61 @@ fn assert_error(server: &Server, answer: &Answer, error: &str, state: Option<&st
 async fn the_token_goes_to_the_registered_client_in_the_fragment() {
     let server = server().await;
     let form = open(&server, &request(&server)).await;
-    assert_eq!((form.status, form.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(form.body.contains(r#"<form method="post" action="/login">"#), "{}", form.body);
-    assert!(form.body.contains(r#"value="some.scope" checked"#), "{}", form.body);
-    assert!(form.body.contains(r#"value="other.scope" checked"#), "{}", form.body);
-    assert!(!form.body.contains(r#"value="third.scope""#), "nobody asked for it");
+    assert_eq!(
+        (form.status, form.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(
+        form.body
+            .contains(r#"<form method="post" action="/login">"#),
+        "{}",
+        form.body
+    );
+    assert!(
+        form.body.contains(r#"value="some.scope" checked"#),
+        "{}",
+        form.body
+    );
+    assert!(
+        form.body.contains(r#"value="other.scope" checked"#),
+        "{}",
+        form.body
+    );
+    assert!(
+        !form.body.contains(r#"value="third.scope""#),
+        "nobody asked for it"
+    );
 
     let hidden = form.hidden_fields();
-    let mut fields: Vec<_> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
-    fields.extend([("username", "alice"), ("password", "wonderland"), ("scope", "some.scope")]);
-    let answer = Browser::new().post(server.public_url.join("/login"), &fields).await;
+    let mut fields: Vec<_> = hidden
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    fields.extend([
+        ("username", "alice"),
+        ("password", "wonderland"),
+        ("scope", "some.scope"),
+    ]);
+    let answer = Browser::new()
+        .post(server.public_url.join("/login"), &fields)
+        .await;
 
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
     assert_eq!((answer.header("set-cookie"), &*answer.body), ("", ""));
     let fragment = fragment(&server, &answer);
     let names: Vec<_> = fragment.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(names, ["access_token", "token_type", "expires_in", "scope", "state"]);
+    assert_eq!(
+        names,
+        ["access_token", "token_type", "expires_in", "scope", "state"]
+    );
     let values: Vec<_> = fragment.iter().skip(1).map(|(_, value)| &**value).collect();
     assert_eq!(values, ["bearer", "1800", "some.scope", "st4te"]);
     for (path, expected) in [("/endpoint1", 200), ("/endpoint2", 403)] {
         let request = Browser::new().request(Method::GET, server.public_url.join(path));
-        let answer = Browser::new().send(request.bearer_auth(&fragment[0].1)).await;
+        let answer = Browser::new()
+            .send(request.bearer_auth(&fragment[0].1))
+            .await;
         assert_eq!(answer.status, expected, "{path}: {}", answer.body);
     }
 }
@@ -128,7 +170,10 @@ async fn the_state_comes_back_byte_for_byte() {
         assert_eq!(form.status, 200, "{state}: {}", form.body);
         assert!(!form.body.contains("<script"), "{}", form.body);
         let hidden = form.hidden_fields();
-        let kept = hidden.iter().find(|(name, _)| name == "state").expect("the state");
+        let kept = hidden
+            .iter()
+            .find(|(name, _)| name == "state")
+            .expect("the state");
         assert_eq!(kept.1, state);
 
         let answer = fragment(&server, &submit(&server, &fields).await);
@@ -140,7 +185,10 @@ async fn the_state_comes_back_byte_for_byte() {
     }
     for state in [None, Some("")] {
         let answer = submit(&server, &with(request(&server), "state", state)).await;
-        let names: Vec<_> = fragment(&server, &answer).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = fragment(&server, &answer)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(names, ["access_token", "token_type", "expires_in", "scope"]);
     }
 }
@@ -150,10 +198,17 @@ async fn the_state_comes_back_byte_for_byte() {
 async fn opening_the_form_gives_no_token_whatever_the_query_says() {
     let server = server().await;
     let mut fields = request(&server);
-    fields.extend([("username", "alice".to_owned()), ("password", "wonderland".to_owned())]);
+    fields.extend([
+        ("username", "alice".to_owned()),
+        ("password", "wonderland".to_owned()),
+    ]);
     let form = open(&server, &fields).await;
     assert_eq!((form.status, form.header("location")), (200, ""));
-    assert!(!form.body.contains("wonderland") && !form.body.contains("alice"), "{}", form.body);
+    assert!(
+        !form.body.contains("wonderland") && !form.body.contains("alice"),
+        "{}",
+        form.body
+    );
     assert!(!form.body.contains("access_token"), "{}", form.body);
 }
 
@@ -224,8 +279,14 @@ async fn a_redirect_uri_that_is_not_the_registered_one_gets_nothing() {
 #[tokio::test]
 async fn a_client_that_is_not_registered_gets_nothing() {
     let server = server().await;
-    for client in [None, Some(""), Some("Swagger"), Some("swagger2"), Some("swagge"), Some("evil")]
-    {
+    for client in [
+        None,
+        Some(""),
+        Some("Swagger"),
+        Some("swagger2"),
+        Some("swagge"),
+        Some("evil"),
+    ] {
         let fields = with(request(&server), "client_id", client);
         let case = format!("{client:?}");
         assert_stays_here(&open(&server, &fields).await, &case);
@@ -236,7 +297,9 @@ async fn a_client_that_is_not_registered_gets_nothing() {
     assert_stays_here(&open(&server, &twice).await, "twice");
     assert_stays_here(&submit(&server, &twice).await, "twice");
     for name in ["response_type", "client_id", "redirect_uri"] {
-        let value = request(&server).into_iter().find(|(known, _)| *known == name);
+        let value = request(&server)
+            .into_iter()
+            .find(|(known, _)| *known == name);
         let alone: Fields = value.into_iter().collect();
         assert_stays_here(&open(&server, &alone).await, name);
     }
@@ -246,7 +309,9 @@ async fn a_client_that_is_not_registered_gets_nothing() {
 #[tokio::test]
 async fn a_person_sees_a_page_that_says_why_there_is_no_redirect() {
     let server = server().await;
-    let url = server.public_url.join("/login?response_type=token&client_id=%3Cb%3Eevil");
+    let url = server
+        .public_url
+        .join("/login?response_type=token&client_id=%3Cb%3Eevil");
     let request = Browser::new().request(Method::GET, url);
     let html = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]);
     let answer = Browser::new().send(request.headers(html)).await;
@@ -263,8 +328,16 @@ async fn every_other_mistake_is_told_to_the_client_in_the_fragment() {
         ("response_type", None, "invalid_request"),
         ("response_type", Some(""), "invalid_request"),
         ("response_type", Some("code"), "unsupported_response_type"),
-        ("response_type", Some("token token"), "unsupported_response_type"),
-        ("response_type", Some("id_token token"), "unsupported_response_type"),
+        (
+            "response_type",
+            Some("token token"),
+            "unsupported_response_type",
+        ),
+        (
+            "response_type",
+            Some("id_token token"),
+            "unsupported_response_type",
+        ),
         ("response_type", Some("TOKEN"), "unsupported_response_type"),
         ("response_type", Some("none"), "unsupported_response_type"),
         ("scope", Some("admin"), "invalid_scope"),
@@ -298,13 +371,25 @@ async fn a_parameter_given_twice_is_told_to_the_client_in_the_fragment() {
         let mut fields = request(&server);
         fields.push((again.0, again.1.to_owned()));
         for answer in [open(&server, &fields).await, submit(&server, &fields).await] {
-            assert_error(&server, &answer, "invalid_request", state, &format!("{again:?}"));
+            assert_error(
+                &server,
+                &answer,
+                "invalid_request",
+                state,
+                &format!("{again:?}"),
+            );
         }
     }
     let mut fields = request(&server);
     fields.extend([("unknown", "1".to_owned()), ("unknown", "1".to_owned())]);
     let answer = open(&server, &fields).await;
-    assert_error(&server, &answer, "invalid_request", Some("st4te"), "unknown");
+    assert_error(
+        &server,
+        &answer,
+        "invalid_request",
+        Some("st4te"),
+        "unknown",
+    );
 }
 
 // checks 85, 151
@@ -342,15 +427,20 @@ async fn a_submit_without_a_name_or_a_password_gets_no_token() {
         let answer = Browser::new().post(&url, &form).await;
         assert_stays_here(&answer, &format!("{person:?}"));
     }
-    for person in
-        [[("username", "alice"), ("username", "bob")], [("password", "a"), ("password", "b")]]
-    {
+    for person in [
+        [("username", "alice"), ("username", "bob")],
+        [("password", "a"), ("password", "b")],
+    ] {
         let form = [&*fields, &person, &[("username", "eve"), ("password", "c")]].concat();
         let answer = Browser::new().post(&url, &form).await;
         assert_error(&server, &answer, "invalid_request", Some("st4te"), "twice");
     }
     let long = "a".repeat(256);
-    let form = [&*fields, &[("username", &*long), ("password", "wonderland")]].concat();
+    let form = [
+        &*fields,
+        &[("username", &*long), ("password", "wonderland")],
+    ]
+    .concat();
     assert_stays_here(&Browser::new().post(&url, &form).await, "a long name");
 }
 
@@ -365,24 +455,39 @@ async fn a_form_that_another_site_sends_is_refused() {
         (vec![("sec-fetch-site", "cross-site")], 403),
         (vec![("sec-fetch-site", "same-site")], 403),
         (vec![("sec-fetch-site", "none")], 403),
-        (vec![("sec-fetch-site", "cross-site"), ("origin", &*own)], 403),
+        (
+            vec![("sec-fetch-site", "cross-site"), ("origin", &*own)],
+            403,
+        ),
         (vec![("sec-fetch-site", "")], 403),
         (vec![("origin", "https://evil.example")], 403),
         (vec![("origin", "null")], 403),
         (vec![("origin", "http://127.0.0.1:1")], 403),
         (vec![("sec-fetch-site", "same-origin")], 303),
-        (vec![("sec-fetch-site", "same-origin"), ("origin", &*own)], 303),
+        (
+            vec![("sec-fetch-site", "same-origin"), ("origin", &*own)],
+            303,
+        ),
         (vec![("origin", &*own)], 303),
         (vec![], 303),
     ] {
-        let mut post = Browser::new().request(Method::POST, format!("{own}/login")).form(&form);
+        let mut post = Browser::new()
+            .request(Method::POST, format!("{own}/login"))
+            .form(&form);
         for (name, value) in &headers {
             post = post.header(*name, *value);
         }
         let answer = Browser::new().send(post).await;
         assert_eq!(answer.status, expected, "{headers:?}: {answer:?}");
-        assert_eq!(answer.header("location").contains("#access_token="), expected == 303);
-        assert!(!answer.body.contains("access_token"), "{headers:?}: {}", answer.body);
+        assert_eq!(
+            answer.header("location").contains("#access_token="),
+            expected == 303
+        );
+        assert!(
+            !answer.body.contains("access_token"),
+            "{headers:?}: {}",
+            answer.body
+        );
     }
 }
 
@@ -393,7 +498,12 @@ async fn the_form_may_lead_to_the_registered_client_and_nowhere_else() {
     let form = open(&server, &request(&server)).await;
     let policy = form.header("content-security-policy");
     let expected = format!("form-action 'self' {}", server.public_url);
-    assert!(policy.split(';').any(|directive| directive.trim() == expected), "{policy}");
+    assert!(
+        policy
+            .split(';')
+            .any(|directive| directive.trim() == expected),
+        "{policy}"
+    );
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(form.header("x-frame-options"), "DENY");
     assert_eq!(form.header("cache-control"), "no-store");

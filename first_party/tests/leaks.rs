@@ -26,7 +26,11 @@ impl Person {
         for secret in [SECRET, NAME, PASSWORD, "forged"] {
             secrets.add(secret);
         }
-        Self { program, browser: Browser::new(), secrets }
+        Self {
+            program,
+            browser: Browser::new(),
+            secrets,
+        }
     }
 
     async fn send(
@@ -40,7 +44,11 @@ impl Person {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = if form.is_empty() { request } else { request.form(form) };
+        let request = if form.is_empty() {
+            request
+        } else {
+            request.form(form)
+        };
         let answer = self.browser.send(request).await;
         self.secrets.see(&answer);
         answer
@@ -51,7 +59,9 @@ impl Person {
     }
 
     async fn endpoint(&mut self, path: &str, authorization: &str) -> u16 {
-        self.send(Method::GET, path, &[("authorization", authorization)], &[]).await.status
+        self.send(Method::GET, path, &[("authorization", authorization)], &[])
+            .await
+            .status
     }
 }
 
@@ -59,15 +69,37 @@ impl Person {
 #[tokio::test]
 async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
     let mut person = Person::new();
-    let credentials = [("username", NAME), ("password", PASSWORD), ("scope", "some.scope")];
+    let credentials = [
+        ("username", NAME),
+        ("password", PASSWORD),
+        ("scope", "some.scope"),
+    ];
     let answer = person.post("/token", &credentials).await;
-    let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let token = answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let bearer = format!("Bearer {token}");
     assert_eq!(person.endpoint("/endpoint1", &bearer).await, 200);
     assert_eq!(person.endpoint("/endpoint2", &bearer).await, 403);
-    assert_eq!(person.endpoint("/endpoint1", &bearer[..bearer.len() - 2]).await, 401);
-    assert_eq!(person.endpoint("/endpoint1", &format!("Basic {token}")).await, 401);
-    assert_eq!(person.endpoint(&format!("/endpoint1?access_token={token}"), "").await, 401);
+    assert_eq!(
+        person
+            .endpoint("/endpoint1", &bearer[..bearer.len() - 2])
+            .await,
+        401
+    );
+    assert_eq!(
+        person
+            .endpoint("/endpoint1", &format!("Basic {token}"))
+            .await,
+        401
+    );
+    assert_eq!(
+        person
+            .endpoint(&format!("/endpoint1?access_token={token}"), "")
+            .await,
+        401
+    );
 
     let redirect_uri = person.program.join("/docs/oauth2-redirect.html");
     let request = [
@@ -79,19 +111,34 @@ async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
     let authorization_request =
         format!("/login?response_type=token&client_id=swagger&redirect_uri={redirect_uri}");
     assert_eq!(person.endpoint(&authorization_request, "").await, 200);
-    let submitted = person.post("/login", &[&request[..], &credentials].concat()).await;
+    let submitted = person
+        .post("/login", &[&request[..], &credentials].concat())
+        .await;
     let fragment = submitted.location().replacen('#', "?", 1);
     assert_eq!(param_of(&fragment, "state"), "the-own-state");
     let token = param_of(&fragment, "access_token");
-    assert_eq!(person.endpoint("/endpoint1", &format!("Bearer {token}")).await, 200);
+    assert_eq!(
+        person
+            .endpoint("/endpoint1", &format!("Bearer {token}"))
+            .await,
+        200
+    );
     for part in token.split('.') {
         person.secrets.add(part);
     }
     person.secrets.add("the-own-state");
 
-    let Person { program, secrets, .. } = person;
+    let Person {
+        program, secrets, ..
+    } = person;
     let said = program.stop();
-    for step in ["1/2", "2/2 we sign a token for [some.scope]", "1/3", "2/3", "3/3"] {
+    for step in [
+        "1/2",
+        "2/2 we sign a token for [some.scope]",
+        "1/3",
+        "2/3",
+        "3/3",
+    ] {
         assert!(said.contains(step), "{step} is missing: {said}");
     }
     secrets.assert_unsaid(&said, 9);
@@ -117,9 +164,24 @@ async fn every_way_it_can_fail_says_nothing_secret_and_forges_no_line() {
         assert_eq!(answer.status, 400, "{form:?}");
         person.post("/login", &[&own[..], form].concat()).await;
     }
-    person.post("/token", &[("username", &*forged_name), ("password", PASSWORD)]).await;
-    person.post("/token", &[("username", "client:forged"), ("password", PASSWORD)]).await;
-    person.post("/token", &[("username", NAME), ("password", &PASSWORD.repeat(9000))]).await;
+    person
+        .post(
+            "/token",
+            &[("username", &*forged_name), ("password", PASSWORD)],
+        )
+        .await;
+    person
+        .post(
+            "/token",
+            &[("username", "client:forged"), ("password", PASSWORD)],
+        )
+        .await;
+    person
+        .post(
+            "/token",
+            &[("username", NAME), ("password", &PASSWORD.repeat(9000))],
+        )
+        .await;
     let query = format!("username={NAME}&password={PASSWORD}&x=%0aforged%1b%c2%9b");
     let redirect_uri = person.program.join("/docs/oauth2-redirect.html");
     for path in [
@@ -131,18 +193,59 @@ async fn every_way_it_can_fail_says_nothing_secret_and_forges_no_line() {
         format!("/docs/..%2f..%2fforged%0a{NAME}"),
         format!("/forged?{}", "forged".repeat(1700)),
     ] {
-        let headers = [("user-agent", "forged\t\u{9b}31m"), ("x-forwarded-for", "forged")];
+        let headers = [
+            ("user-agent", "forged\t\u{9b}31m"),
+            ("x-forwarded-for", "forged"),
+        ];
         person.send(Method::GET, &path, &headers, &[]).await;
-        person.send(Method::POST, &path, &[("content-type", "forged/\u{9b}")], &[]).await;
-        person.send(Method::POST, &path, &[("origin", "https://forged.example")], &own).await;
+        person
+            .send(
+                Method::POST,
+                &path,
+                &[("content-type", "forged/\u{9b}")],
+                &[],
+            )
+            .await;
+        person
+            .send(
+                Method::POST,
+                &path,
+                &[("origin", "https://forged.example")],
+                &own,
+            )
+            .await;
     }
-    for token in ["forged", "e30.e30.forged", "Zm9yZ2Vk.\u{9b}.forged", &"forged.".repeat(1000)] {
-        assert_eq!(person.endpoint("/endpoint1", &format!("Bearer {token}")).await, 401, "{token}");
+    for token in [
+        "forged",
+        "e30.e30.forged",
+        "Zm9yZ2Vk.\u{9b}.forged",
+        &"forged.".repeat(1000),
+    ] {
+        assert_eq!(
+            person
+                .endpoint("/endpoint1", &format!("Bearer {token}"))
+                .await,
+            401,
+            "{token}"
+        );
     }
-    assert_eq!(person.send(Method::GET, "/endpoint3", &[], &[]).await.status, 200, "it lives");
+    assert_eq!(
+        person
+            .send(Method::GET, "/endpoint3", &[], &[])
+            .await
+            .status,
+        200,
+        "it lives"
+    );
 
-    let Person { program, secrets, .. } = person;
+    let Person {
+        program, secrets, ..
+    } = person;
     let said = program.stop();
     secrets.assert_unsaid(&said, 4);
-    assert!(said.len() < 100_000, "nothing long is repeated: {} bytes", said.len());
+    assert!(
+        said.len() < 100_000,
+        "nothing long is repeated: {} bytes",
+        said.len()
+    );
 }

@@ -37,9 +37,15 @@ async fn a_body_that_takes_too_long_is_408_and_keeps_nobody_out() {
     let form = [("username", "ada"), ("password", "secret")];
     let mut browser = Browser::new();
     for _ in 0..50 {
-        assert_eq!(browser.post(url(&server, "/token"), &form).await.status, 200);
+        assert_eq!(
+            browser.post(url(&server, "/token"), &form).await.status,
+            200
+        );
     }
-    assert!(slow.try_join_next().is_none(), "the slow ones are still there");
+    assert!(
+        slow.try_join_next().is_none(),
+        "the slow ones are still there"
+    );
     for answer in slow.join_all().await {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         let error = r#"{"error":"invalid_request","error_description":"the form takes too long"}"#;
@@ -53,7 +59,10 @@ async fn a_body_that_takes_too_long_is_408_and_keeps_nobody_out() {
 async fn a_head_that_takes_too_long_ends_the_connection() {
     let server = server().await;
     let answer = drip(server.addr, "GET / HTTP/1.1\r\nX: ").await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+        "{answer}"
+    );
 }
 
 // check 148
@@ -63,13 +72,18 @@ async fn who_reads_nothing_of_the_answer_is_cut_off() {
     let mut client = TcpStream::connect(server.addr).await.unwrap();
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     // Some dozens of megabytes: more than the system takes in between.
-    client.write_all(request.repeat(40).as_bytes()).await.unwrap();
+    client
+        .write_all(request.repeat(40).as_bytes())
+        .await
+        .unwrap();
     let cut_off = async {
         while client.write_all(b"\r\n").await.is_ok() {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    timeout(Duration::from_secs(90), cut_off).await.expect("the server ends the connection");
+    timeout(Duration::from_secs(90), cut_off)
+        .await
+        .expect("the server ends the connection");
 }
 
 // check 148
@@ -81,5 +95,11 @@ async fn a_thousand_parallel_requests_are_all_answered() {
         let (mut browser, url) = (nobody.clone(), url(&server, "/endpoint3"));
         requests.spawn(async move { browser.get(url).await.status });
     }
-    assert!(requests.join_all().await.into_iter().all(|status| status == 200));
+    assert!(
+        requests
+            .join_all()
+            .await
+            .into_iter()
+            .all(|status| status == 200)
+    );
 }

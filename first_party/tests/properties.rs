@@ -25,7 +25,10 @@ const ALL: &str = "some.scope other.scope third.scope";
 fn tokens() -> (Tokens, Runtime) {
     let public_url: PublicUrl = "http://localhost:5000".parse().expect("an origin");
     let secret = "a secret that only this server and these tests know".to_owned();
-    (Tokens::new(&[secret], public_url), Builder::new_current_thread().build().expect("a runtime"))
+    (
+        Tokens::new(&[secret], public_url),
+        Builder::new_current_thread().build().expect("a runtime"),
+    )
 }
 
 /// What the guard says to this header.
@@ -73,7 +76,9 @@ fn a_header_that_this_server_did_not_make_opens_nothing() {
 #[test]
 fn a_token_opens_something_only_as_it_was_made() {
     let (tokens, runtime) = tokens();
-    let original = tokens.issue("ada", "first_party", ALL.to_owned()).access_token;
+    let original = tokens
+        .issue("ada", "first_party", ALL.to_owned())
+        .access_token;
     let good = HeaderValue::try_from(format!("Bearer {original}")).expect("a header");
     assert!(guard(&tokens, &runtime, good).is_ok());
     proptest!(config(), |(token in changed(original.clone()))| {
@@ -180,5 +185,16 @@ fn who_accepts_no_page_gets_none() {
     });
 }
 
-const IN_ACCEPT: &[&str] =
-    &["*/*", "application/json", "text/plain", ";q=", "0.5", "1e9", "-1", "NaN", "inf", ";", " "];
+const IN_ACCEPT: &[&str] = &[
+    "*/*",
+    "application/json",
+    "text/plain",
+    ";q=",
+    "0.5",
+    "1e9",
+    "-1",
+    "NaN",
+    "inf",
+    ";",
+    " ",
+];

@@ -11,7 +11,9 @@ const SECRET: &str = "one of several secrets that are long enough for SHA-256";
 
 /// A new empty directory to run in.
 fn directory(name: &str) -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("first_party").join(name);
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("first_party")
+        .join(name);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory");
     directory
@@ -20,7 +22,10 @@ fn directory(name: &str) -> PathBuf {
 /// The server with these settings alone, on a free port.
 fn server(directory: &PathBuf, vars: &[(&str, &str)]) -> Command {
     let mut server = Command::new(env!("CARGO_BIN_EXE_first_party"));
-    server.current_dir(directory).env_clear().env("BIND_ADDR", "127.0.0.1:0");
+    server
+        .current_dir(directory)
+        .env_clear()
+        .env("BIND_ADDR", "127.0.0.1:0");
     server.envs(vars.iter().copied()).stdin(Stdio::null());
     server
 }
@@ -28,8 +33,11 @@ fn server(directory: &PathBuf, vars: &[(&str, &str)]) -> Command {
 /// Runs it to its end and returns what it says of its problems.
 fn problems(name: &str, directory: &PathBuf, vars: &[(&str, &str)]) -> String {
     let mut server = server(directory, vars);
-    let mut server =
-        server.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server");
+    let mut server = server
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server");
     let (mut log, mut errors) = (String::new(), String::new());
     for line in BufReader::new(server.stdout.take().expect("a pipe")).lines() {
         let line = line.expect("UTF-8");
@@ -39,12 +47,25 @@ fn problems(name: &str, directory: &PathBuf, vars: &[(&str, &str)]) -> String {
         }
         log += &line;
     }
-    server.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("UTF-8");
+    server
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut errors)
+        .expect("UTF-8");
     let status = server.wait().expect("a process");
     assert_eq!(status.code(), Some(2), "{name}: {log}{errors}");
-    assert!(errors.lines().all(|line| line.starts_with("error: ")), "{name}: {errors}");
-    for (variable, value) in vars.iter().filter(|(variable, _)| *variable == "JWT_SECRET") {
-        let shown = value.split(',').any(|secret| !secret.is_empty() && errors.contains(secret));
+    assert!(
+        errors.lines().all(|line| line.starts_with("error: ")),
+        "{name}: {errors}"
+    );
+    for (variable, value) in vars
+        .iter()
+        .filter(|(variable, _)| *variable == "JWT_SECRET")
+    {
+        let shown = value
+            .split(',')
+            .any(|secret| !secret.is_empty() && errors.contains(secret));
         assert!(!shown && !log.contains(variable), "{name}: {log}{errors}");
     }
     errors
@@ -56,7 +77,10 @@ fn a_secret_that_anybody_could_guess_or_read_is_refused() {
     let example = include_str!("../../.env.example").lines();
     let mut published = example.filter_map(|line| line.strip_prefix("# JWT_SECRET="));
     let published = published.next().expect("an example of a secret");
-    assert!(published.len() >= 32, "its length alone would not refuse it");
+    assert!(
+        published.len() >= 32,
+        "its length alone would not refuse it"
+    );
     let cases = [
         ("empty", String::new()),
         ("blank", "  ".to_owned()),
@@ -79,13 +103,28 @@ fn a_secret_that_anybody_could_guess_or_read_is_refused() {
 fn without_a_secret_nobody_else_may_reach_the_server() {
     let here = "http://127.0.0.1:5000";
     for (name, vars) in [
-        ("https", [("PUBLIC_URL", "https://app.example.com"), ("BIND_ADDR", "127.0.0.1:0")]),
-        ("wildcard", [("PUBLIC_URL", here), ("BIND_ADDR", "0.0.0.0:0")]),
-        ("wildcard-v6", [("PUBLIC_URL", here), ("BIND_ADDR", "[::]:0")]),
+        (
+            "https",
+            [
+                ("PUBLIC_URL", "https://app.example.com"),
+                ("BIND_ADDR", "127.0.0.1:0"),
+            ],
+        ),
+        (
+            "wildcard",
+            [("PUBLIC_URL", here), ("BIND_ADDR", "0.0.0.0:0")],
+        ),
+        (
+            "wildcard-v6",
+            [("PUBLIC_URL", here), ("BIND_ADDR", "[::]:0")],
+        ),
     ] {
         let errors = problems(name, &directory(name), &vars);
         assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
-        assert!(errors.starts_with("error: JWT_SECRET is missing"), "{name}: {errors}");
+        assert!(
+            errors.starts_with("error: JWT_SECRET is missing"),
+            "{name}: {errors}"
+        );
     }
 }
 
@@ -100,7 +139,9 @@ fn all_problems_are_told_at_once() {
     ];
     let errors = problems("all", &directory("all"), &vars);
     for (name, _) in vars {
-        let lines = errors.lines().filter(|line| line.starts_with(&format!("error: {name} ")));
+        let lines = errors
+            .lines()
+            .filter(|line| line.starts_with(&format!("error: {name} ")));
         assert_eq!(lines.count(), 1, "{name}: {errors}");
     }
 }
@@ -120,7 +161,11 @@ fn a_public_url_is_an_origin_and_nothing_else() {
     ];
     for (name, url) in table {
         let directory = directory(&format!("url-{name}"));
-        let errors = problems(name, &directory, &[("PUBLIC_URL", url), ("JWT_SECRET", SECRET)]);
+        let errors = problems(
+            name,
+            &directory,
+            &[("PUBLIC_URL", url), ("JWT_SECRET", SECRET)],
+        );
         assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
         assert!(errors.starts_with("error: PUBLIC_URL "), "{name}: {errors}");
     }
@@ -133,7 +178,10 @@ fn the_env_file_is_read_and_the_environment_wins() {
     let problems = |vars: &[(&str, &str)]| problems("env-file", &directory, vars);
     fs::write(directory.join(".env"), "JWT_SECRET=a-short-secret\n").expect("a file");
     let errors = problems(&[]);
-    assert!(errors.starts_with("error: JWT_SECRET is too short"), "{errors}");
+    assert!(
+        errors.starts_with("error: JWT_SECRET is too short"),
+        "{errors}"
+    );
     assert!(!errors.contains("a-short-secret"), "{errors}");
 
     // The secret of the environment is good: what is left is the problem with the other setting.
@@ -149,12 +197,18 @@ fn the_env_file_is_read_and_the_environment_wins() {
 
 #[test]
 fn help_lists_every_setting_with_its_default() {
-    let output = server(&directory("help"), &[]).arg("--help").output().expect("the server");
+    let output = server(&directory("help"), &[])
+        .arg("--help")
+        .output()
+        .expect("the server");
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).expect("UTF-8");
     let lines: Vec<_> = help.lines().collect();
     for name in ["BIND_ADDR", "PUBLIC_URL", "JWT_SECRET", "RUST_LOG"] {
-        let at = lines.iter().position(|line| *line == name).unwrap_or_else(|| panic!("{help}"));
+        let at = lines
+            .iter()
+            .position(|line| *line == name)
+            .unwrap_or_else(|| panic!("{help}"));
         assert!(lines[at + 1].len() > 20, "{help}");
         assert!(lines[at + 2].trim().starts_with("Default: "), "{help}");
     }
@@ -164,7 +218,10 @@ fn help_lists_every_setting_with_its_default() {
 
 #[test]
 fn an_argument_that_does_not_exist_is_an_error() {
-    let output = server(&directory("argument"), &[]).arg("--port=80").output().expect("the server");
+    let output = server(&directory("argument"), &[])
+        .arg("--port=80")
+        .output()
+        .expect("the server");
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(errors.contains("--help"), "{errors}");

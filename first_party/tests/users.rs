@@ -54,13 +54,24 @@ async fn server() -> (Server, Users) {
 }
 
 async fn log_in(server: &Server, username: &str, password: &str, scope: &str) -> Answer {
-    ask(server, &[("username", username), ("password", password), ("scope", scope)]).await
+    ask(
+        server,
+        &[
+            ("username", username),
+            ("password", password),
+            ("scope", scope),
+        ],
+    )
+    .await
 }
 
 async fn token_of_johndoe(server: &Server) -> String {
     let answer = log_in(server, "johndoe", "secret123", "some.scope").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()["access_token"].as_str().expect("a token").to_owned()
+    answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned()
 }
 
 async fn get(server: &Server, path: &str, token: &str) -> Answer {
@@ -78,7 +89,15 @@ async fn add(users: &Users, username: &str, password: &str) {
 }
 
 async fn run(db: &SqlitePool, sql: &'static str) {
-    assert_ne!(sqlx::query(sql).execute(db).await.expect(sql).rows_affected(), 0, "{sql}");
+    assert_ne!(
+        sqlx::query(sql)
+            .execute(db)
+            .await
+            .expect(sql)
+            .rows_affected(),
+        0,
+        "{sql}"
+    );
 }
 
 fn checked(users: &Users) -> usize {
@@ -102,7 +121,11 @@ fn invalid_grant(reason: &str) -> (u16, String, String) {
 async fn a_user_sees_himself_and_what_is_his() {
     let (server, users) = server().await;
     add(&users, "bob", "builder").await;
-    run(&users.db, "INSERT INTO items (item_id, owner) VALUES ('Spade', 'bob')").await;
+    run(
+        &users.db,
+        "INSERT INTO items (item_id, owner) VALUES ('Spade', 'bob')",
+    )
+    .await;
     let token = token_of_johndoe(&server).await;
 
     let me = get(&server, "/users/me/", &token).await;
@@ -118,17 +141,30 @@ async fn a_user_sees_himself_and_what_is_his() {
         (items.status, items.json()),
         (200, json!([{"item_id": "Foo", "owner": "johndoe"}]))
     );
-    assert_eq!(get(&server, "/endpoint1", &token).await.json(), "Hello from endpoint 1");
+    assert_eq!(
+        get(&server, "/endpoint1", &token).await.json(),
+        "Hello from endpoint 1"
+    );
     assert_eq!(get(&server, "/endpoint2", &token).await.status, 403);
     assert_eq!(get(&server, "/", "").await.location(), "/docs/");
 
     for path in ["/users/me/", "/users/me/items/", "/endpoint1", "/endpoint2"] {
         let nobody = Browser::new().get(server.public_url.join(path)).await;
-        assert_eq!((nobody.status, nobody.json()), (401, json!({"detail": "Not authenticated"})));
-        assert!(nobody.header("www-authenticate").starts_with("Bearer realm="), "{path}");
+        assert_eq!(
+            (nobody.status, nobody.json()),
+            (401, json!({"detail": "Not authenticated"}))
+        );
+        assert!(
+            nobody
+                .header("www-authenticate")
+                .starts_with("Bearer realm="),
+            "{path}"
+        );
         assert_eq!(get(&server, path, "x").await.status, 401, "{path}");
         let mut browser = Browser::new();
-        let post = browser.request(Method::POST, server.public_url.join(path)).bearer_auth(&token);
+        let post = browser
+            .request(Method::POST, server.public_url.join(path))
+            .bearer_auth(&token);
         assert_eq!(browser.send(post).await.status, 405, "{path}");
     }
 }
@@ -165,8 +201,9 @@ async fn a_guesser_does_not_learn_which_users_there_are() {
         for _ in 0..30 {
             let answer = log_in(&server, username, "wrong", "some.scope").await;
             let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
-            let headers: BTreeMap<_, _> =
-                headers.map(|(name, value)| (name.to_string(), value.clone())).collect();
+            let headers: BTreeMap<_, _> = headers
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect();
             answers.push((answer.status, headers, answer.body));
         }
         seen.push((checked(&users) - before, answers));
@@ -190,12 +227,20 @@ async fn after_a_few_wrong_passwords_there_is_a_pause() {
     }
     let before = checked(&users);
     let right = log_in(&server, "johndoe", "secret123", "").await;
-    assert_eq!(oauth_error(&right).0, 429, "or else one could go on guessing");
+    assert_eq!(
+        oauth_error(&right).0,
+        429,
+        "or else one could go on guessing"
+    );
     let seconds: u64 = right.header("retry-after").parse().expect("seconds");
     assert!((1..=600).contains(&seconds), "{seconds}");
     assert_eq!(checked(&users), before, "to refuse costs nothing");
 
-    assert_eq!(log_in(&server, "bob", "builder", "").await.status, 200, "nobody else waits");
+    assert_eq!(
+        log_in(&server, "bob", "builder", "").await.status,
+        200,
+        "nobody else waits"
+    );
     // A login ends the failures before it.
     for _ in 0..3 {
         for _ in 1..MAX_FAILURES {
@@ -215,14 +260,23 @@ async fn guesses_all_at_once_are_no_way_around_the_limit() {
     for guess in 0..50 {
         let url = url.clone();
         guesses.spawn(async move {
-            let form = [("username", "johndoe"), ("password", &*format!("guess {guess}"))];
+            let form = [
+                ("username", "johndoe"),
+                ("password", &*format!("guess {guess}")),
+            ];
             Browser::new().post(url, &form).await.status
         });
     }
     let answers = guesses.join_all().await;
     let tried = answers.iter().filter(|status| **status == 400).count();
-    assert!(answers.iter().all(|status| matches!(status, 400 | 429)), "{answers:?}");
-    assert!((MAX_FAILURES as usize..MAX_FAILURES as usize + turns).contains(&tried), "{tried}");
+    assert!(
+        answers.iter().all(|status| matches!(status, 400 | 429)),
+        "{answers:?}"
+    );
+    assert!(
+        (MAX_FAILURES as usize..MAX_FAILURES as usize + turns).contains(&tried),
+        "{tried}"
+    );
     assert_eq!(checked(&users), tried);
 }
 
@@ -243,10 +297,15 @@ async fn an_open_endpoint_answers_while_fifty_logins_wait_for_their_turn() {
         });
     }
     for _ in 0..20 {
-        let open = Browser::new().get(server.public_url.join("/endpoint3")).await;
+        let open = Browser::new()
+            .get(server.public_url.join("/endpoint3"))
+            .await;
         assert_eq!(open.json(), "Hello from the unprotected endpoint 3");
     }
-    assert!(logins.try_join_next().is_none() && checked(&users) == 0, "nobody has had a turn");
+    assert!(
+        logins.try_join_next().is_none() && checked(&users) == 0,
+        "nobody has had a turn"
+    );
     drop(busy);
     assert_eq!(logins.join_all().await, [200; 50]);
     assert_eq!(checked(&users), 50);
@@ -259,16 +318,32 @@ async fn a_user_gets_the_scopes_that_are_his_and_no_other() {
     add(&users, "bob", "builder").await;
     for (username, password, asked, given) in [
         ("johndoe", "secret123", "some.scope", "some.scope"),
-        ("johndoe", "secret123", "some.scope other.scope", "some.scope"),
+        (
+            "johndoe",
+            "secret123",
+            "some.scope other.scope",
+            "some.scope",
+        ),
         ("johndoe", "secret123", SCOPES, "some.scope third.scope"),
         ("johndoe", "secret123", "other.scope", ""),
         ("johndoe", "secret123", "", ""),
         ("bob", "builder", SCOPES, "some.scope"),
     ] {
         let answer = log_in(&server, username, password, asked).await;
-        assert_eq!((answer.status, &answer.json()["scope"]), (200, &json!(given)), "{asked:?}");
-        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
-        assert_eq!(users.tokens.verify(&token).expect("ours").scope, given, "{asked:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["scope"]),
+            (200, &json!(given)),
+            "{asked:?}"
+        );
+        let token = answer.json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
+        assert_eq!(
+            users.tokens.verify(&token).expect("ours").scope,
+            given,
+            "{asked:?}"
+        );
     }
     let unknown = log_in(&server, "johndoe", "secret123", "admin").await;
     assert_eq!(oauth_error(&unknown).1, "invalid_scope");
@@ -302,7 +377,11 @@ async fn every_character_of_a_password_counts() {
         let trimmed = log_in(&server, &username, password.trim(), "").await;
         let is_trimmed = password.trim() != password;
         assert_eq!((shorter.status, changed.status), (400, 400), "{password:?}");
-        assert_eq!(trimmed.status, if is_trimmed { 400 } else { 200 }, "{password:?}");
+        assert_eq!(
+            trimmed.status,
+            if is_trimmed { 400 } else { 200 },
+            "{password:?}"
+        );
     }
     // One is not taken for another because they look alike.
     assert_eq!(log_in(&server, "user6", "é", "").await.status, 400);
@@ -313,7 +392,12 @@ async fn every_character_of_a_password_counts() {
 async fn a_password_that_is_too_long_is_not_even_hashed() {
     let (server, users) = server().await;
     for username in ["johndoe", "nobody"] {
-        for (length, status) in [(1025, 400), (60_000, 400), (1_000_000, 413), (3_000_000, 413)] {
+        for (length, status) in [
+            (1025, 400),
+            (60_000, 400),
+            (1_000_000, 413),
+            (3_000_000, 413),
+        ] {
             let answer = log_in(&server, username, &"x".repeat(length), "").await;
             let (answered, error, _) = oauth_error(&answer);
             assert_eq!((answered, &*error), (status, "invalid_request"), "{length}");
@@ -328,7 +412,11 @@ async fn a_user_who_is_disabled_or_deleted_is_out_at_once() {
     let token = token_of_johndoe(&server).await;
     let guarded = ["/users/me/", "/users/me/items/", "/endpoint1", "/endpoint2"];
 
-    run(&users.db, "UPDATE users SET disabled = 1 WHERE username = 'johndoe'").await;
+    run(
+        &users.db,
+        "UPDATE users SET disabled = 1 WHERE username = 'johndoe'",
+    )
+    .await;
     for path in guarded {
         let answer = get(&server, path, &token).await;
         let inactive = json!({"detail": "Inactive user"});
@@ -338,7 +426,11 @@ async fn a_user_who_is_disabled_or_deleted_is_out_at_once() {
     let login = log_in(&server, "johndoe", "secret123", "").await;
     assert_eq!(oauth_error(&login), invalid_grant("Inactive user"));
 
-    run(&users.db, "UPDATE users SET disabled = 0 WHERE username = 'johndoe'").await;
+    run(
+        &users.db,
+        "UPDATE users SET disabled = 0 WHERE username = 'johndoe'",
+    )
+    .await;
     assert_eq!(get(&server, "/users/me/", &token).await.status, 200);
 
     run(&users.db, "DELETE FROM users WHERE username = 'johndoe'").await;
@@ -346,10 +438,18 @@ async fn a_user_who_is_disabled_or_deleted_is_out_at_once() {
         let answer = get(&server, path, &token).await;
         let invalid = json!({"detail": "Could not validate credentials"});
         assert_eq!((answer.status, answer.json()), (401, invalid), "{path}");
-        assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#), "{path}");
+        assert!(
+            answer
+                .header("www-authenticate")
+                .contains(r#"error="invalid_token""#),
+            "{path}"
+        );
     }
     let login = log_in(&server, "johndoe", "secret123", "").await;
-    assert_eq!(oauth_error(&login), invalid_grant("Incorrect username or password"));
+    assert_eq!(
+        oauth_error(&login),
+        invalid_grant("Incorrect username or password")
+    );
 }
 
 // check 110
@@ -360,7 +460,11 @@ async fn a_client_is_not_taken_for_a_user() {
         let scope = "some.scope third.scope".to_owned();
         let token = users.tokens.issue(subject, "johndoe", scope).access_token;
         for path in ["/users/me/", "/users/me/items/", "/endpoint1"] {
-            assert_eq!(get(&server, path, &token).await.status, 401, "{subject} {path}");
+            assert_eq!(
+                get(&server, path, &token).await.status,
+                401,
+                "{subject} {path}"
+            );
         }
     }
     // And nobody can be called like one.
@@ -375,33 +479,61 @@ async fn sql_in_a_text_field_is_a_text() {
     let (server, users) = server().await;
     for sql in SQL {
         for form in [
-            [("username", sql), ("password", "secret123"), ("client_id", "x"), ("scope", "")],
-            [("username", sql), ("password", sql), ("client_id", "x"), ("scope", "")],
-            [("username", "bob"), ("password", "builder"), ("client_id", "x"), ("scope", sql)],
+            [
+                ("username", sql),
+                ("password", "secret123"),
+                ("client_id", "x"),
+                ("scope", ""),
+            ],
+            [
+                ("username", sql),
+                ("password", sql),
+                ("client_id", "x"),
+                ("scope", ""),
+            ],
+            [
+                ("username", "bob"),
+                ("password", "builder"),
+                ("client_id", "x"),
+                ("scope", sql),
+            ],
         ] {
             let answer = ask(&server, &form).await;
             assert_eq!(answer.status, 400, "{form:?}: {}", answer.body);
         }
-        let token = users.tokens.issue(sql, sql, "some.scope".into()).access_token;
+        let token = users
+            .tokens
+            .issue(sql, sql, "some.scope".into())
+            .access_token;
         for path in ["/users/me/", "/users/me/items/", "/endpoint1"] {
             assert_eq!(get(&server, path, &token).await.status, 401, "{sql} {path}");
         }
     }
     // As a password, for the users that there are; few enough not to be a guesser.
     for sql in &SQL[..3] {
-        assert_eq!(log_in(&server, "johndoe", sql, "").await.status, 400, "{sql}");
+        assert_eq!(
+            log_in(&server, "johndoe", sql, "").await.status,
+            400,
+            "{sql}"
+        );
     }
     // As the name of a client, and as the name and the password of a user.
     for sql in SQL {
-        let form = [("username", "johndoe"), ("password", "secret123"), ("client_id", sql)];
+        let form = [
+            ("username", "johndoe"),
+            ("password", "secret123"),
+            ("client_id", sql),
+        ];
         assert_eq!(ask(&server, &form).await.status, 200, "{sql}");
         add(&users, sql, sql).await;
         let token = log_in(&server, sql, sql, "").await.json()["access_token"].clone();
         let me = get(&server, "/users/me/", token.as_str().expect("a token")).await;
         assert_eq!(me.json()["username"], sql);
     }
-    let (count,): (i64,) =
-        sqlx::query_as("SELECT count(*) FROM users").fetch_one(&users.db).await.expect("a count");
+    let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM users")
+        .fetch_one(&users.db)
+        .await
+        .expect("a count");
     assert_eq!(count, 2 + 6);
 }
 
@@ -418,13 +550,18 @@ async fn the_implicit_form_asks_the_same_users() {
             ("username", username),
             ("password", password),
         ];
-        Browser::new().post(server.public_url.join("/login"), &form).await
+        Browser::new()
+            .post(server.public_url.join("/login"), &form)
+            .await
     };
     let answer = submit("johndoe", "secret123").await;
     let fragment = answer.location().replace('#', "?");
     assert_eq!(param_of(&fragment, "scope"), "some.scope");
     let token = param_of(&fragment, "access_token");
-    assert_eq!(get(&server, "/users/me/", &token).await.json()["username"], "johndoe");
+    assert_eq!(
+        get(&server, "/users/me/", &token).await.json()["username"],
+        "johndoe"
+    );
 
     for (username, password, reason) in [
         ("johndoe", "wrong", "Incorrect username or password"),
@@ -432,7 +569,10 @@ async fn the_implicit_form_asks_the_same_users() {
         ("client:x", "x", "no user name begins like this"),
     ] {
         let answer = submit(username, password).await;
-        assert_eq!((answer.status, answer.json()), (400, json!({ "detail": reason })));
+        assert_eq!(
+            (answer.status, answer.json()),
+            (400, json!({ "detail": reason }))
+        );
         assert_eq!(answer.header("location"), "");
     }
     for _ in 1..MAX_FAILURES {
@@ -447,17 +587,25 @@ async fn the_implicit_form_asks_the_same_users() {
 async fn hashes_have_the_parameters_of_owasp_and_a_salt_each() {
     let (_, users) = server().await;
     let select = "SELECT password_hash FROM users";
-    let stored: Vec<(String,)> = sqlx::query_as(select).fetch_all(&users.db).await.expect("rows");
+    let stored: Vec<(String,)> = sqlx::query_as(select)
+        .fetch_all(&users.db)
+        .await
+        .expect("rows");
     let fresh = [hash("secret123"), hash("secret123")];
     assert_ne!(fresh[0], fresh[1]);
     for hash in stored.iter().map(|(hash,)| hash).chain(&fresh) {
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
     }
 }
 
 /// A file that is not there yet.
 fn database(name: &str) -> (PathBuf, String) {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("users").join(name);
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("users")
+        .join(name);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory");
     let file = directory.join("file.db");
@@ -470,11 +618,16 @@ async fn a_file_is_written_so_that_nothing_is_lost() {
     let (file, url) = database("durable");
     let (_server, users) = server_with(&[("DATABASE_URL", &url)]).await;
     let pragma = async |sql: &'static str| {
-        sqlx::query_scalar::<_, String>(sql).fetch_one(&users.db).await.expect(sql)
+        sqlx::query_scalar::<_, String>(sql)
+            .fetch_one(&users.db)
+            .await
+            .expect(sql)
     };
     assert_eq!(pragma("PRAGMA journal_mode").await, "wal");
-    let synchronous: i64 =
-        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&users.db).await.expect("a number");
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+        .fetch_one(&users.db)
+        .await
+        .expect("a number");
     assert_eq!(synchronous, 2, "FULL");
     assert!(file.is_file());
 }
@@ -486,10 +639,18 @@ async fn what_is_in_the_file_survives_a_kill_in_the_middle_of_logins() {
     let vars = [("DATABASE_URL", &*url), ("JWT_SECRET", secret)];
     let binary = program::example("first_party", "users");
     let server = Program::start(&binary, &vars);
-    let form = [("username", "johndoe"), ("password", "secret123"), ("scope", "some.scope")];
+    let form = [
+        ("username", "johndoe"),
+        ("password", "secret123"),
+        ("scope", "some.scope"),
+    ];
     let answer = Browser::new().post(server.join("/token"), &form).await;
     let db = SqlitePool::connect(&url).await.expect("the file");
-    run(&db, "UPDATE users SET full_name = 'Johnny' WHERE username = 'johndoe'").await;
+    run(
+        &db,
+        "UPDATE users SET full_name = 'Johnny' WHERE username = 'johndoe'",
+    )
+    .await;
     run(&db, "DELETE FROM users WHERE username = 'alice'").await;
     drop(db);
 
@@ -505,18 +666,36 @@ async fn what_is_in_the_file_survives_a_kill_in_the_middle_of_logins() {
     // Its issuer has another port now; the users are the same.
     let server = Program::start(&binary, &vars);
     let login = Browser::new().post(server.join("/token"), &form).await;
-    let token = login.json()["access_token"].as_str().expect("a token").to_owned();
+    let token = login.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let mut browser = Browser::new();
-    let request = browser.request(Method::GET, server.join("/users/me/")).bearer_auth(&token);
+    let request = browser
+        .request(Method::GET, server.join("/users/me/"))
+        .bearer_auth(&token);
     assert_eq!(browser.send(request).await.json()["full_name"], "Johnny");
     let alice = [("username", "alice"), ("password", "password456")];
     let alice = Browser::new().post(server.join("/token"), &alice).await;
-    assert_eq!(alice.json()["error_description"], "Incorrect username or password");
+    assert_eq!(
+        alice.json()["error_description"],
+        "Incorrect username or password"
+    );
 
     // And nothing of the secrets is in the log.
     let log = log + server.stop().as_str();
-    let first = answer.json()["access_token"].as_str().expect("a token").to_owned();
-    for private in ["secret123", "password456", "$argon2", secret, &first, &token] {
+    let first = answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
+    for private in [
+        "secret123",
+        "password456",
+        "$argon2",
+        secret,
+        &first,
+        &token,
+    ] {
         assert!(!log.contains(private), "{private}: {log}");
     }
 }
@@ -532,14 +711,20 @@ async fn passwords_that_everybody_knows_are_for_this_machine_alone() {
     ];
     let binary = program::example("first_party", "users");
     let problems = |vars: &[(&str, &str)]| {
-        let output = Command::new(&binary).env_clear().envs(vars.iter().copied()).output();
+        let output = Command::new(&binary)
+            .env_clear()
+            .envs(vars.iter().copied())
+            .output();
         let output = output.expect("it runs");
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).expect("UTF-8")
     };
     for vars in [&public[..], &public[..3]] {
         let problems = problems(vars);
-        assert!(problems.starts_with("error: DATABASE_URL has users with"), "{problems}");
+        assert!(
+            problems.starts_with("error: DATABASE_URL has users with"),
+            "{problems}"
+        );
         assert_eq!(problems.lines().count(), 1, "{problems}");
     }
     let db = SqlitePool::connect(&url).await.expect("the file");
@@ -551,11 +736,21 @@ async fn passwords_that_everybody_knows_are_for_this_machine_alone() {
         .expect("johndoe");
     let server = Program::start(&binary, &public);
     let form = [("username", "johndoe"), ("password", "another")];
-    assert_eq!(Browser::new().post(server.join("/token"), &form).await.status, 200);
+    assert_eq!(
+        Browser::new()
+            .post(server.join("/token"), &form)
+            .await
+            .status,
+        200
+    );
     server.stop();
 
-    for url in ["postgres://user:hunter2@host/db", "sqlite::memory:", "sqlite://", "sqlite:///no/x"]
-    {
+    for url in [
+        "postgres://user:hunter2@host/db",
+        "sqlite::memory:",
+        "sqlite://",
+        "sqlite:///no/x",
+    ] {
         let problems = problems(&[("BIND_ADDR", "127.0.0.1:0"), ("DATABASE_URL", url)]);
         assert!(problems.starts_with("error: DATABASE_URL "), "{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");

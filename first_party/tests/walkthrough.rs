@@ -46,7 +46,9 @@ async fn view(server: &Server, path: &str) -> Answer {
 
 /// A part of a token, read without a key.
 fn decode(part: &str) -> Value {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url without padding");
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .expect("base64url without padding");
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
@@ -62,21 +64,38 @@ async fn a_token_with_some_scope_opens_endpoint1_and_not_endpoint2() {
     let token = token_with(&server, "some.scope").await;
 
     let first = get(&server, "/endpoint1", Some(&token)).await;
-    assert_eq!((first.status, first.json()), (200, json!("Hello from endpoint 1")));
+    assert_eq!(
+        (first.status, first.json()),
+        (200, json!("Hello from endpoint 1"))
+    );
 
     let second = get(&server, "/endpoint2", Some(&token)).await;
     assert_eq!(
         (second.status, second.json()),
         (403, json!({"detail": "Insufficient permissions"}))
     );
-    assert!(second.header("www-authenticate").contains(r#"error="insufficient_scope""#));
+    assert!(
+        second
+            .header("www-authenticate")
+            .contains(r#"error="insufficient_scope""#)
+    );
 
     let third = get(&server, "/endpoint3", None).await;
-    assert_eq!((third.status, third.json()), (200, json!("Hello from the unprotected endpoint 3")));
+    assert_eq!(
+        (third.status, third.json()),
+        (200, json!("Hello from the unprotected endpoint 3"))
+    );
 
     let nobody = get(&server, "/endpoint1", None).await;
-    assert_eq!((nobody.status, nobody.json()), (401, json!({"detail": "Not authenticated"})));
-    assert!(nobody.header("www-authenticate").starts_with("Bearer realm=\""));
+    assert_eq!(
+        (nobody.status, nobody.json()),
+        (401, json!({"detail": "Not authenticated"}))
+    );
+    assert!(
+        nobody
+            .header("www-authenticate")
+            .starts_with("Bearer realm=\"")
+    );
 }
 
 // checks 82, 85
@@ -91,7 +110,11 @@ async fn a_person_gets_a_token_by_the_form_and_uses_it() {
     let form = view(&server, "/login").await;
     assert_eq!((form.status, form.header("content-type")), (200, PAGE));
     let hidden = form.hidden_fields();
-    let boxes = form.body.split("<label>").skip(1).filter(|label| label.contains(" checked>"));
+    let boxes = form
+        .body
+        .split("<label>")
+        .skip(1)
+        .filter(|label| label.contains(" checked>"));
     let checked = boxes.map(|label| between(label, r#"name="scope" value=""#, "\""));
     let mut fields = vec![("username", "alice"), ("password", "wonderland")];
     fields.extend(hidden.iter().map(|(name, value)| (&**name, &**value)));
@@ -130,17 +153,45 @@ async fn a_token_says_who_made_it_for_whom_and_until_when() {
     let answer = ask(&server, &form).await.json();
     let after = unix_now();
 
-    let payload = answer["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let payload = answer["access_token"]
+        .as_str()
+        .unwrap()
+        .split('.')
+        .nth(1)
+        .unwrap();
     let claims = decode(payload);
-    let names: BTreeSet<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub"];
+    let names: BTreeSet<_> = claims
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected = [
+        "aud",
+        "client_id",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "scope",
+        "sub",
+    ];
     assert_eq!(names, BTreeSet::from(expected));
     let issuer = server.public_url.to_string();
-    assert_eq!((&claims["iss"], &claims["aud"]), (&json!(issuer), &json!(issuer)));
-    assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("alice"), &json!("curl")));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&json!(issuer), &json!(issuer))
+    );
+    assert_eq!(
+        (&claims["sub"], &claims["client_id"]),
+        (&json!("alice"), &json!("curl"))
+    );
     assert_eq!(claims["scope"], "third.scope some.scope");
     assert_eq!(answer["scope"], claims["scope"]);
-    let (iat, exp) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+    let (iat, exp) = (
+        claims["iat"].as_u64().unwrap(),
+        claims["exp"].as_u64().unwrap(),
+    );
     assert!((before..=after).contains(&iat), "{iat}");
     assert_eq!(exp - iat, 1800);
     assert_eq!(answer["expires_in"], 1800);
@@ -172,7 +223,14 @@ async fn the_host_header_does_not_reach_the_token() {
         .header("x-forwarded-host", "evil.example")
         .form(&[("username", "alice"), ("password", "wonderland")]);
     let answer = Browser::new().send(request).await.json();
-    let claims = decode(answer["access_token"].as_str().unwrap().split('.').nth(1).unwrap());
+    let claims = decode(
+        answer["access_token"]
+            .as_str()
+            .unwrap()
+            .split('.')
+            .nth(1)
+            .unwrap(),
+    );
     assert_eq!(claims["iss"], server.public_url.to_string());
     assert_eq!(claims["aud"], server.public_url.to_string());
 }
@@ -187,7 +245,14 @@ async fn every_route_answers_nobody_the_wrong_and_the_right_caller() {
     let third = token_with(&server, "third.scope").await;
     // The same words, but this is another server with another secret.
     let foreign = token_with(&other, "third.scope").await;
-    let callers = [None, Some("x"), Some(&*foreign), Some(&*some), Some(&*second), Some(&*third)];
+    let callers = [
+        None,
+        Some("x"),
+        Some(&*foreign),
+        Some(&*some),
+        Some(&*second),
+        Some(&*third),
+    ];
 
     let table = [
         // path           nobody, garbage, another server's, some, other, third
@@ -206,9 +271,17 @@ async fn every_route_answers_nobody_the_wrong_and_the_right_caller() {
     for (path, expected) in table {
         for (token, expected) in callers.into_iter().zip(expected) {
             let answer = get(&server, path, token).await;
-            assert_eq!(answer.status, expected, "{path} with {token:?}: {}", answer.body);
+            assert_eq!(
+                answer.status, expected,
+                "{path} with {token:?}: {}",
+                answer.body
+            );
             let challenge = answer.header("www-authenticate");
-            assert_eq!(!challenge.is_empty(), matches!(expected, 401 | 403), "{path} {token:?}");
+            assert_eq!(
+                !challenge.is_empty(),
+                matches!(expected, 401 | 403),
+                "{path} {token:?}"
+            );
             let error = !challenge.is_empty() && token.is_some();
             assert_eq!(challenge.contains("error="), error, "{path} {token:?}");
         }
@@ -232,17 +305,25 @@ async fn a_method_that_a_route_does_not_have_is_405_and_the_answer_lists_the_oth
     ];
     for (path, allowed) in table {
         let allowed: BTreeSet<_> = allowed.split(' ').collect();
-        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW",
+        ] {
             if allowed.contains(method) {
                 continue;
             }
-            let request = Browser::new()
-                .request(method.parse().expect("a method"), server.public_url.join(path));
+            let request = Browser::new().request(
+                method.parse().expect("a method"),
+                server.public_url.join(path),
+            );
             let answer = Browser::new().send(request).await;
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.body);
             let allow: BTreeSet<_> = answer.header("allow").split(',').map(str::trim).collect();
             assert_eq!(allow, allowed, "{method} {path}");
-            assert_eq!(answer.header("content-type"), "application/json", "{method} {path}");
+            assert_eq!(
+                answer.header("content-type"),
+                "application/json",
+                "{method} {path}"
+            );
         }
     }
 }
@@ -257,10 +338,17 @@ async fn an_error_is_json_for_a_program_and_a_page_for_a_person() {
         ("/endpoint1", 401, "Not authenticated"),
     ] {
         let program = get(&server, path, None).await;
-        assert_eq!((program.status, program.json()), (status, json!({ "detail": detail })));
+        assert_eq!(
+            (program.status, program.json()),
+            (status, json!({ "detail": detail }))
+        );
 
         let person = view(&server, path).await;
-        assert_eq!((person.status, person.header("content-type")), (status, PAGE), "{path}");
+        assert_eq!(
+            (person.status, person.header("content-type")),
+            (status, PAGE),
+            "{path}"
+        );
         assert!(person.body.contains(detail), "{}", person.body);
         assert!(person.body.contains(r#"<a href="/">"#), "{}", person.body);
         let challenge = program.header("www-authenticate");
@@ -272,17 +360,31 @@ async fn an_error_is_json_for_a_program_and_a_page_for_a_person() {
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_protect_it() {
     let server = server().await;
-    let paths =
-        ["/", "/login", "/token", "/endpoint1", "/endpoint3", "/docs", "/docs/", "/nowhere"];
+    let paths = [
+        "/",
+        "/login",
+        "/token",
+        "/endpoint1",
+        "/endpoint3",
+        "/docs",
+        "/docs/",
+        "/nowhere",
+    ];
     for path in paths {
         let answer = get(&server, path, None).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
-        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
         assert!(
-            matches!(answer.header("referrer-policy"), "no-referrer" | "same-origin"),
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert!(
+            matches!(
+                answer.header("referrer-policy"),
+                "no-referrer" | "same-origin"
+            ),
             "{path}"
         );
         assert_eq!(answer.header("server"), "", "{path}");

@@ -26,6 +26,9 @@ fn cookies(origin: &str) -> String {
         browser.get(callback).await;
         browser
     });
-    let pairs = browser.cookies.iter().map(|((_, name), value)| format!("{name}={value}"));
+    let pairs = browser
+        .cookies
+        .iter()
+        .map(|((_, name), value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join("; ")
 }

@@ -17,14 +17,24 @@ fn main() {
 fn logged_in() -> (OAuth, Cookies) {
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let mut settings = Settings::from_vars([("DEMO_ADDR", "127.0.0.1:0")]);
-    let oauth =
-        runtime.block_on(OAuth::from_settings(&mut settings)).expect("it needs no settings");
+    let oauth = runtime
+        .block_on(OAuth::from_settings(&mut settings))
+        .expect("it needs no settings");
     let provider = oauth.provider().id.clone();
-    let user = Identity { provider, subject: "80351110224678912".into(), name: "Ada".into() };
+    let user = Identity {
+        provider,
+        subject: "80351110224678912".into(),
+        name: "Ada".into(),
+    };
     let token = r#"{"access_token":"6qrZcUqja7812RVdnEKjpzOL4CvHBFG","token_type":"Bearer"}"#;
     let cookies = Cookies::default();
-    session::begin(&oauth, &cookies, user, serde_json::from_str(token).expect("a token"))
-        .expect("it fits into a cookie");
+    session::begin(
+        &oauth,
+        &cookies,
+        user,
+        serde_json::from_str(token).expect("a token"),
+    )
+    .expect("it fits into a cookie");
     (oauth, cookies)
 }
 

@@ -95,8 +95,19 @@ struct Index {
 /// `GET /` and `GET /login`: the providers to choose from.
 async fn index(_: PublicHost, State(providers): State<Providers>, cookies: Cookies) -> Page<Index> {
     let user = session::of_any_provider(&providers.keys, &cookies).map(|session| session.user.name);
-    let Providers { public_url, choices, .. } = providers;
-    Page::new("providers: choose where to log in", Index { public_url, choices, user })
+    let Providers {
+        public_url,
+        choices,
+        ..
+    } = providers;
+    Page::new(
+        "providers: choose where to log in",
+        Index {
+            public_url,
+            choices,
+            user,
+        },
+    )
 }
 
 /// `GET /login/{provider}`: to the provider.
@@ -118,8 +129,10 @@ async fn auth(
     cookies: Cookies,
     answer: Params,
 ) -> Result<Redirect, Response> {
-    let (login, user) =
-        choice.finish(&cookies, &answer).await.map_err(IntoResponse::into_response)?;
+    let (login, user) = choice
+        .finish(&cookies, &answer)
+        .await
+        .map_err(IntoResponse::into_response)?;
     let account = providers.accounts.find_or_create(&user).await;
     let account = account.map_err(IntoResponse::into_response)?;
     tracing::info!("the account is number {}", account.id);
@@ -133,12 +146,17 @@ async fn me(
     State(providers): State<Providers>,
     cookies: Cookies,
 ) -> Result<Json<Account>, Response> {
-    let session = providers.session(&cookies).ok_or_else(|| Error::NotLoggedIn.into_response())?;
+    let session = providers
+        .session(&cookies)
+        .ok_or_else(|| Error::NotLoggedIn.into_response())?;
     let account = providers.accounts.find(&session.user).await;
-    account.map_err(IntoResponse::into_response)?.map(Json).ok_or_else(|| {
-        session::forget(&providers.keys, &cookies);
-        Error::NotLoggedIn.into_response()
-    })
+    account
+        .map_err(IntoResponse::into_response)?
+        .map(Json)
+        .ok_or_else(|| {
+            session::forget(&providers.keys, &cookies);
+            Error::NotLoggedIn.into_response()
+        })
 }
 
 /// `POST /logout`: ends the session here and the token at the provider that gave it.
@@ -157,7 +175,10 @@ async fn logout(
         };
         // To find it and to tell it can take long together, and must not keep anybody logged in.
         if timeout(LOGOUT_TIMEOUT, at_provider).await.is_err() {
-            tracing::warn!("the token could not be revoked: {} is too slow", choice.name);
+            tracing::warn!(
+                "the token could not be revoked: {} is too slow",
+                choice.name
+            );
         }
     }
     session::forget(&providers.keys, &cookies);
@@ -197,7 +218,9 @@ impl Providers {
     /// The session of this browser, while its provider is still one of ours.
     fn session(&self, cookies: &Cookies) -> Option<Session> {
         let session = session::of_any_provider(&self.keys, cookies)?;
-        self.find(&session.user.provider).is_some().then_some(session)
+        self.find(&session.user.provider)
+            .is_some()
+            .then_some(session)
     }
 }
 
@@ -217,7 +240,10 @@ impl FromRequestParts<Providers> for Choice {
     async fn from_request_parts(parts: &mut Parts, state: &Providers) -> Result<Self, Response> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let choice = id.ok().and_then(|Path(id)| state.find(&id).cloned());
-        let unknown = (StatusCode::NOT_FOUND, Detail::of("There is no such provider here"));
+        let unknown = (
+            StatusCode::NOT_FOUND,
+            Detail::of("There is no such provider here"),
+        );
         choice.ok_or_else(|| unknown.into_response())
     }
 }
@@ -230,31 +256,58 @@ impl FromRef<Providers> for PublicUrl {
 
 /// The settings that switch a provider on.
 const CLIENTS: &[Setting] = &[
-    client_setting("DISCORD_CLIENT_ID", "Switches on Discord, together with its secret."),
+    client_setting(
+        "DISCORD_CLIENT_ID",
+        "Switches on Discord, together with its secret.",
+    ),
     client_setting("DISCORD_CLIENT_SECRET", "The secret that belongs to it."),
-    client_setting("GITHUB_CLIENT_ID", "Switches on GitHub, together with its secret."),
+    client_setting(
+        "GITHUB_CLIENT_ID",
+        "Switches on GitHub, together with its secret.",
+    ),
     client_setting("GITHUB_CLIENT_SECRET", "The secret that belongs to it."),
-    client_setting("GOOGLE_CLIENT_ID", "Switches on Google, together with its secret."),
+    client_setting(
+        "GOOGLE_CLIENT_ID",
+        "Switches on Google, together with its secret.",
+    ),
     client_setting("GOOGLE_CLIENT_SECRET", "The secret that belongs to it."),
-    client_setting("OIDC_ISSUER", "Switches on any OpenID provider, found by this URL."),
+    client_setting(
+        "OIDC_ISSUER",
+        "Switches on any OpenID provider, found by this URL.",
+    ),
     client_setting("OIDC_CLIENT_ID", "The id that it gave your application."),
     client_setting("OIDC_CLIENT_SECRET", "The secret that belongs to it."),
 ];
 
 const fn client_setting(name: &'static str, help: &'static str) -> Setting {
-    Setting { name, default: "none; without any provider there are two demo providers", help }
+    Setting {
+        name,
+        default: "none; without any provider there are two demo providers",
+        help,
+    }
 }
 
 impl FromSettings for Providers {
-    const SETTINGS: &'static [&'static [Setting]] =
-        &[CLIENTS, &[SESSION_SECRET, DATABASE_URL, DEMO_ADDR, demo::openid::DEMO_OPENID_ADDR]];
+    const SETTINGS: &'static [&'static [Setting]] = &[
+        CLIENTS,
+        &[
+            SESSION_SECRET,
+            DATABASE_URL,
+            DEMO_ADDR,
+            demo::openid::DEMO_OPENID_ADDR,
+        ],
+    ];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets(SESSION_SECRET.name, 64);
         let accounts = Accounts::from_settings(settings).await;
         let public_url = settings.public_url().clone();
         let keys = CookieKeys::new(&secrets, public_url.is_https());
-        let mut choices = Choices { settings, keys: &keys, list: Vec::new() };
+        let mut choices = Choices {
+            settings,
+            keys: &keys,
+            list: Vec::new(),
+        };
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
             if let Some((client_id, client_secret)) = choices.registration(prefix) {
                 choices.add_oauth(id, Provider::preset(id, client_id, client_secret)?);
@@ -263,8 +316,10 @@ impl FromSettings for Providers {
         if let Some(client) = choices.registration("GOOGLE") {
             choices.add_openid(("google", "Google"), "https://accounts.google.com", client);
         }
-        match (choices.settings.get("OIDC_ISSUER").map(str::to_owned), choices.registration("OIDC"))
-        {
+        match (
+            choices.settings.get("OIDC_ISSUER").map(str::to_owned),
+            choices.registration("OIDC"),
+        ) {
             (Some(issuer), Some(client)) => choices.add_openid(("oidc", &issuer), &issuer, client),
             (None, Some(_)) => choices.settings.problem("OIDC_ISSUER", "is missing"),
             (Some(_), None) => choices.settings.problem("OIDC_CLIENT_ID", "is missing"),
@@ -274,7 +329,12 @@ impl FromSettings for Providers {
             choices.add_demos().await?;
         }
         let choices = Arc::new(choices.list);
-        Some(Self { choices, keys, public_url, accounts: accounts? })
+        Some(Self {
+            choices,
+            keys,
+            public_url,
+            accounts: accounts?,
+        })
     }
 }
 
@@ -287,13 +347,21 @@ struct Choices<'a> {
 
 impl Choices<'_> {
     fn registration(&mut self, prefix: &str) -> Option<Registration> {
-        let names = (format!("{prefix}_CLIENT_ID"), format!("{prefix}_CLIENT_SECRET"));
+        let names = (
+            format!("{prefix}_CLIENT_ID"),
+            format!("{prefix}_CLIENT_SECRET"),
+        );
         registration(self.settings, &names.0, &names.1).ok()?
     }
 
     fn add_oauth(&mut self, id: &str, provider: Provider) {
         let (name, public_url) = (provider.name.clone(), self.settings.public_url().clone());
-        let oauth = OAuth::new(provider, self.keys.clone(), public_url, &format!("/auth/{id}"));
+        let oauth = OAuth::new(
+            provider,
+            self.keys.clone(),
+            public_url,
+            &format!("/auth/{id}"),
+        );
         self.add(id, &name, oauth.map(Client::OAuth), "HTTPS");
     }
 
@@ -307,8 +375,13 @@ impl Choices<'_> {
         let redirect_uri = self.settings.public_url().join(&format!("/auth/{id}"));
         match client {
             Ok(client) => {
-                self.settings.notice(format!("{name}: the redirect URI there is {redirect_uri}"));
-                self.list.push(Choice { id: id.into(), name: name.into(), client });
+                self.settings
+                    .notice(format!("{name}: the redirect URI there is {redirect_uri}"));
+                self.list.push(Choice {
+                    id: id.into(),
+                    name: name.into(),
+                    client,
+                });
             }
             Err(why) => self.settings.problem(setting, why),
         }
@@ -316,7 +389,10 @@ impl Choices<'_> {
 
     /// One that plays Discord, and one that is an OpenID provider.
     async fn add_demos(&mut self) -> Option<()> {
-        let (id, secret) = (ClientId::new("demo".into()), ClientSecret::new(random_token()));
+        let (id, secret) = (
+            ClientId::new("demo".into()),
+            ClientSecret::new(random_token()),
+        );
         let discord = demo::start(self.settings, id, secret, "/auth/demo").await?;
         let (issuer, client) = demo::openid::start(self.settings, "/auth/openid").await?;
         self.add_oauth("demo", discord);

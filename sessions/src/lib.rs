@@ -96,10 +96,16 @@ impl FromSettings for Sessions {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
-            settings.problem("USERINFO_URL", "is missing; a session is about who the user is");
+            settings.problem(
+                "USERINFO_URL",
+                "is missing; a session is about who the user is",
+            );
         }
         let oauth = OAuth::from_settings(settings).await?;
-        Some(Self { oauth, refreshes: Refreshes::default() })
+        Some(Self {
+            oauth,
+            refreshes: Refreshes::default(),
+        })
     }
 }
 

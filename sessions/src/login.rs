@@ -22,7 +22,9 @@ pub async fn login(
     cookies: Cookies,
     params: Unchecked,
 ) -> Result<Redirect> {
-    let next = params.get("next").and_then(|next| own_path(oauth.public_url(), next));
+    let next = params
+        .get("next")
+        .and_then(|next| own_path(oauth.public_url(), next));
     oauth.begin(&cookies, next)
 }
 

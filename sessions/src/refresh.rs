@@ -26,7 +26,10 @@ type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Expiring::new(Duration::from_mins(1), 1000))))
+        Self(Arc::new(Mutex::new(Expiring::new(
+            Duration::from_mins(1),
+            1000,
+        ))))
     }
 }
 
@@ -63,7 +66,8 @@ impl Refreshes {
             let once = async || table.refresh_once(&oauth, &refresh_token).await;
             refresh.get_or_init(once).await.clone()
         });
-        task.await.unwrap_or_else(|_| Err(Error::Provider("the refresh broke off".into())))
+        task.await
+            .unwrap_or_else(|_| Err(Error::Provider("the refresh broke off".into())))
     }
 
     async fn refresh_once(&self, oauth: &OAuth, refresh_token: &RefreshToken) -> Result<Token> {
@@ -98,7 +102,9 @@ impl Refreshes {
 
 /// Whether the new token has run out already, and the refresh token is good for another.
 fn must_be_repeated(refresh: &Refresh, refresh_token: &RefreshToken) -> bool {
-    let Some(Ok(token)) = refresh.get() else { return false };
+    let Some(Ok(token)) = refresh.get() else {
+        return false;
+    };
     let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
     has_run_out && token.refresh_token.as_ref() == Some(refresh_token)
 }

@@ -57,8 +57,9 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let cookies =
-            Cookies::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        let cookies = Cookies::from_request_parts(parts, state)
+            .await
+            .map_err(IntoResponse::into_response)?;
         let session = current(&OAuth::from_ref(state), &cookies)
             .ok_or_else(|| Error::NotLoggedIn.into_response())?;
         // Replace this with your own check on the server: has the session been ended, is the user
@@ -72,7 +73,10 @@ where
 /// # Errors
 /// [`Error::CookieTooLarge`].
 pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> Result<Session> {
-    let session = Session { id: random_token(), user };
+    let session = Session {
+        id: random_token(),
+        user,
+    };
     set_token(oauth, cookies, &session, token)?;
     oauth.cookies().sign(cookies, SESSION, &session, LIFETIME)?;
     Ok(session)
@@ -94,7 +98,9 @@ pub fn of_any_provider(keys: &CookieKeys, cookies: &Cookies) -> Option<Session> 
 pub async fn end(oauth: &OAuth, cookies: &Cookies) {
     let token = current(oauth, cookies).and_then(|session| token(oauth, cookies, &session));
     if let Some(token) = token {
-        oauth.revoke(&token.access_token, token.refresh_token.as_ref()).await;
+        oauth
+            .revoke(&token.access_token, token.refresh_token.as_ref())
+            .await;
     }
     forget(oauth.cookies(), cookies);
 }

@@ -36,5 +36,7 @@ pub async fn me(
 /// `GET /privileged`: for everybody who is logged in.
 pub async fn privileged(_: User, State(oauth): State<OAuth>) -> Json<String> {
     let provider = &oauth.provider().name;
-    Json(format!("Congratulations, you are logged in using {provider}!"))
+    Json(format!(
+        "Congratulations, you are logged in using {provider}!"
+    ))
 }

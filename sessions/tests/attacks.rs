@@ -23,7 +23,9 @@ use tokio::task::JoinSet;
 /// What is readable in a signed cookie.
 fn readable(cookie: &str) -> Value {
     // The signature, 44 characters, stands before the value.
-    let json = BASE64_URL_SAFE_NO_PAD.decode(&cookie[44..]).expect("base64url");
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(&cookie[44..])
+        .expect("base64url");
     serde_json::from_slice(&json).expect("JSON")
 }
 
@@ -39,8 +41,13 @@ async fn logged_in_as(user: &str) -> (Provider, Server, Browser, u16) {
 
 #[tokio::test]
 async fn two_ids_that_are_one_in_floating_point_are_not_one_user() {
-    for id in ["18446744073709551616", "18446744073709551617", "-9223372036854775809", "1.0", "1e3"]
-    {
+    for id in [
+        "18446744073709551616",
+        "18446744073709551617",
+        "-9223372036854775809",
+        "1.0",
+        "1e3",
+    ] {
         let (_, _, browser, status) = logged_in_as(&format!("{{\"id\":{id}}}")).await;
         assert_eq!((status, browser.cookie_names()), (502, vec![]), "{id}");
     }
@@ -79,14 +86,21 @@ async fn a_user_too_large_for_a_cookie_loses_the_login_and_nothing_else() {
         logged_in_as(&json!({ "id": long }).to_string()).await;
     assert_eq!((status, browser.cookie("session")), (502, None));
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
-    assert_eq!(browser.log_in_with_code(&server).await.status, 303, "the next one goes");
+    assert_eq!(
+        browser.log_in_with_code(&server).await.status,
+        303,
+        "the next one goes"
+    );
 }
 
 // checks 17, 20: another host of the same site can set it, as it has no prefix to the browser
 #[tokio::test]
 async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     let secret = "0123456789".repeat(7);
-    let https = [("PUBLIC_URL", "https://app.example.com"), ("SESSION_SECRET", &*secret)];
+    let https = [
+        ("PUBLIC_URL", "https://app.example.com"),
+        ("SESSION_SECRET", &*secret),
+    ];
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings_and(&https)).await;
     let own = format!("http://{}", server.addr);
@@ -97,21 +111,49 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     let (name, value) = (name.1.clone(), value.clone());
     let status = async |path: &str, cookies: String| {
         let mut victim = Browser::new();
-        let url = if path.starts_with('/') { format!("{own}{path}") } else { path.to_owned() };
+        let url = if path.starts_with('/') {
+            format!("{own}{path}")
+        } else {
+            path.to_owned()
+        };
         let request = victim.request(Method::GET, url).header("cookie", cookies);
         victim.send(request).await.status
     };
-    for disguise in ["%5F_Host-", "_%5FHost-", "__%48ost-", "%E2%80%80__Host-", "%20__Host-"] {
+    for disguise in [
+        "%5F_Host-",
+        "_%5FHost-",
+        "__%48ost-",
+        "%E2%80%80__Host-",
+        "%20__Host-",
+    ] {
         let name = name.replace("__Host-", disguise);
-        assert_eq!(status(&callback, format!("{name}={value}")).await, 400, "{name}");
+        assert_eq!(
+            status(&callback, format!("{name}={value}")).await,
+            400,
+            "{name}"
+        );
     }
-    assert_eq!(provider.token_requests(), 0, "nobody was logged in to the attacker's account");
+    assert_eq!(
+        provider.token_requests(),
+        0,
+        "nobody was logged in to the attacker's account"
+    );
 
     assert_eq!(attacker.get(&callback).await.status, 303);
-    let session = attacker.cookie("__Host-session").expect("the session").to_owned();
-    assert_eq!(status("/privileged", format!("__Host-session={session}")).await, 200);
+    let session = attacker
+        .cookie("__Host-session")
+        .expect("the session")
+        .to_owned();
+    assert_eq!(
+        status("/privileged", format!("__Host-session={session}")).await,
+        200
+    );
     for disguise in ["%5F_Host-session", "__Host-sessio%6E", "%09__Host-session"] {
-        assert_eq!(status("/privileged", format!("{disguise}={session}")).await, 401, "{disguise}");
+        assert_eq!(
+            status("/privileged", format!("{disguise}={session}")).await,
+            401,
+            "{disguise}"
+        );
         let beside = format!("a=b; {disguise}=x; __Host-session={session}; {disguise}=x");
         assert_eq!(status("/privileged", beside).await, 200, "{disguise}");
     }
@@ -130,7 +172,10 @@ async fn a_header_full_of_cookies_breaks_nothing() {
         (junk.clone(), false),
         (format!("{junk} session={session}"), true),
         (format!("session={session}; {junk}"), true),
-        ("session=; token=; login_=; __Host-session=x; =; ;;".to_owned(), false),
+        (
+            "session=; token=; login_=; __Host-session=x; =; ;;".to_owned(),
+            false,
+        ),
     ] {
         for (path, nobody, somebody) in [
             ("/", 200, 200),
@@ -139,9 +184,15 @@ async fn a_header_full_of_cookies_breaks_nothing() {
             ("/auth?state=0", 400, 400),
         ] {
             let mut bare = Browser::new();
-            let request = bare.request(Method::GET, url(&server, path)).header("cookie", &cookies);
+            let request = bare
+                .request(Method::GET, url(&server, path))
+                .header("cookie", &cookies);
             let status = bare.send(request).await.status;
-            assert_eq!(status, if known { somebody } else { nobody }, "{path} {cookies:.80}");
+            assert_eq!(
+                status,
+                if known { somebody } else { nobody },
+                "{path} {cookies:.80}"
+            );
         }
     }
 }

@@ -34,7 +34,9 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
     assert_eq!(browser.url().await, url("/users/me"));
 
     browser.open(url("/privileged")).await;
-    browser.see("Congratulations, you are logged in using Discord!").await;
+    browser
+        .see("Congratulations, you are logged in using Discord!")
+        .await;
 
     browser.open(url("/")).await;
     browser.see("You are logged in as ada").await;
@@ -114,7 +116,11 @@ async fn two_tabs_both_finish_their_login() {
     let second = browser.driver.new_tab().await.unwrap();
     browser.driver.switch_to_window(second).await.unwrap();
     browser.open(&login).await;
-    browser.driver.switch_to_window(first.clone()).await.unwrap();
+    browser
+        .driver
+        .switch_to_window(first.clone())
+        .await
+        .unwrap();
     browser.press("Allow").await;
     browser.see("\"username\":\"demo\"").await;
     browser.switch_to_other_window(&first).await;

@@ -46,7 +46,10 @@ impl LoggedIn {
         let mut token_has_run_out = browser.clone();
         provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
         token_has_run_out.log_in_with_code(&server).await;
-        Self { browser, token_has_run_out }
+        Self {
+            browser,
+            token_has_run_out,
+        }
     }
 }
 
@@ -55,7 +58,11 @@ async fn fails(server: &Server, mut browser: Browser, status: u16, case: &str) {
     let answer = browser.get(url(server, "/users/me")).await;
     assert_ours(&answer, status, case);
     assert_eq!(answer.set_cookies(), [""; 0], "{case}");
-    assert_eq!(browser.get(url(server, "/privileged")).await.status, 200, "{case}");
+    assert_eq!(
+        browser.get(url(server, "/privileged")).await.status,
+        200,
+        "{case}"
+    );
 }
 
 /// Comes back with a code, and is not logged in afterwards.
@@ -64,7 +71,11 @@ async fn does_not_get_in(server: &Server, mut browser: Browser, status: u16, cas
     let answer = browser.come_back(server, &login, "code=the-code").await;
     assert_ours(&answer, status, case);
     assert_eq!(browser.cookie_names(), [""; 0], "{case}");
-    assert_eq!(browser.get(url(server, "/privileged")).await.status, 401, "{case}");
+    assert_eq!(
+        browser.get(url(server, "/privileged")).await.status,
+        401,
+        "{case}"
+    );
 }
 
 // checks 44, 45, 46, 47, 65, 78, 156, 158
@@ -80,8 +91,13 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
         let [token_url, userinfo_url, revocation_url] =
             ["/token", "/user", "/revoke"].map(|path| format!("{}{path}", faulty.origin));
         let userinfo = [SESSION_SECRET, ("USERINFO_URL", &*userinfo_url)];
-        let all =
-            [&userinfo[..], &[("TOKEN_URL", &*token_url), ("REVOCATION_URL", &*revocation_url)]];
+        let all = [
+            &userinfo[..],
+            &[
+                ("TOKEN_URL", &*token_url),
+                ("REVOCATION_URL", &*revocation_url),
+            ],
+        ];
         let forgets = start(sessions::app, &provider.settings_and(&userinfo)).await;
         let fails_at_all = start(sessions::app, &provider.settings_and(&all.concat())).await;
         let (known, mut other) = (known.browser.clone(), known.token_has_run_out.clone());
@@ -103,7 +119,9 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
                 );
             };
             let others = async {
-                faulty.heard_reach(if expects_requests { 6 } else { 0 }).await;
+                faulty
+                    .heard_reach(if expects_requests { 6 } else { 0 })
+                    .await;
                 for server in [&forgets, &fails_at_all] {
                     let privileged = other.get(url(server, "/privileged")).await;
                     assert_eq!(privileged.status, 200, "{case}");
@@ -113,14 +131,23 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
             tokio::join!(held, others);
 
             let heard = faulty.heard();
-            let count = |text: &str| heard.iter().filter(|request| request.contains(text)).count();
+            let count = |text: &str| {
+                heard
+                    .iter()
+                    .filter(|request| request.contains(text))
+                    .count()
+            };
             let counts = [
                 count("code=the-code"),
                 count("grant_type=refresh_token"),
                 count("POST /revoke"),
                 count("GET /user"),
             ];
-            let once = if expects_requests { [1, 1, 2, 2] } else { [0; 4] };
+            let once = if expects_requests {
+                [1, 1, 2, 2]
+            } else {
+                [0; 4]
+            };
             assert_eq!(counts, once, "{case}: nothing is sent again");
         };
         cases.spawn(fault);
@@ -136,10 +163,17 @@ async fn a_login_whose_two_steps_are_slow_is_the_providers_failure_and_not_the_c
     // Each step within its own time, and together longer than a request may take.
     let body = r#"{"access_token":"a","token_type":"Bearer"}"#;
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-    let say = format!("{head}Content-Length: {}\r\n\r\n{}", body.len(), &body[..26]);
+    let say = format!(
+        "{head}Content-Length: {}\r\n\r\n{}",
+        body.len(),
+        &body[..26]
+    );
     let slow = Faulty::start(vec![Fault(say.into(), Then::Drip(body[26..].into()))]).await;
     let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
-    let urls = [format!("{}/token", slow.origin), format!("{}/user", silent.origin)];
+    let urls = [
+        format!("{}/token", slow.origin),
+        format!("{}/user", silent.origin),
+    ];
     let provider = Provider::start().await;
     let settings = [("TOKEN_URL", &*urls[0]), ("USERINFO_URL", &*urls[1])];
     let server = start(sessions::app, &provider.settings_and(&settings)).await;
@@ -147,8 +181,15 @@ async fn a_login_whose_two_steps_are_slow_is_the_providers_failure_and_not_the_c
     let mut browser = Browser::new();
     let answer = browser.log_in_with_code(&server).await;
     assert_eq!(answer.status, 504, "{}", answer.body);
-    assert_eq!(answer.json()["detail"], "this takes too long; please try again");
-    assert_eq!((slow.heard().len(), silent.heard().len()), (1, 1), "the first step went well");
+    assert_eq!(
+        answer.json()["detail"],
+        "this takes too long; please try again"
+    );
+    assert_eq!(
+        (slow.heard().len(), silent.heard().len()),
+        (1, 1),
+        "the first step went well"
+    );
     assert_eq!(browser.get(url(&server, "/privileged")).await.status, 401);
 }
 
@@ -164,16 +205,26 @@ async fn no_token_and_no_code_follows_a_redirect() {
         let away = Reply::redirect(status, &format!("{}/trap", trap.origin));
         let home = Reply::redirect(status, &format!("{}/token", provider.origin));
         let before = provider.seen().len();
-        for (path, reply) in [("/token", away.clone()), ("/token", home), ("/user", away.clone())] {
+        for (path, reply) in [
+            ("/token", away.clone()),
+            ("/token", home),
+            ("/user", away.clone()),
+        ] {
             provider.answer_next(path, reply);
             let case = format!("{status} at {path}");
             does_not_get_in(&server, Browser::new(), 502, &case).await;
         }
         provider.answer_next("/user", away);
         fails(&server, browser.clone(), 502, &status.to_string()).await;
-        let paths: Vec<_> =
-            provider.seen()[before..].iter().map(|seen| seen.path.clone()).collect();
-        assert_eq!(paths, ["/token", "/token", "/token", "/user", "/user"], "{status}");
+        let paths: Vec<_> = provider.seen()[before..]
+            .iter()
+            .map(|seen| seen.path.clone())
+            .collect();
+        assert_eq!(
+            paths,
+            ["/token", "/token", "/token", "/user", "/user"],
+            "{status}"
+        );
     }
     assert_eq!(trap.heard(), [""; 0]);
 }
@@ -190,10 +241,18 @@ async fn a_certificate_that_nobody_signed_gets_no_token() {
         let settings = provider.settings_and(&[SESSION_SECRET, (name, &url)]);
         let server = start(sessions::app, &settings).await;
         does_not_get_in(&server, Browser::new(), 502, name).await;
-        let browser = if name == "TOKEN_URL" { &known.token_has_run_out } else { &known.browser };
+        let browser = if name == "TOKEN_URL" {
+            &known.token_has_run_out
+        } else {
+            &known.browser
+        };
         fails(&server, browser.clone(), 502, name).await;
     }
-    assert_eq!(faulty.heard(), [""; 0], "nothing was said inside the connection");
+    assert_eq!(
+        faulty.heard(),
+        [""; 0],
+        "nothing was said inside the connection"
+    );
 }
 
 /// Answers that are no tokens, and the status that each leads to.
@@ -218,7 +277,10 @@ fn no_tokens() -> Vec<(Reply, u16)> {
         (with(&json!({ "access_token": "" })), 502),
         (with(&json!({ "access_token": 7 })), 502),
         (with(&json!({ "access_token": { "a": 1 } })), 502),
-        (with(&json!({ "access_token": "a\r\nSet-Cookie: session=x" })), 502),
+        (
+            with(&json!({ "access_token": "a\r\nSet-Cookie: session=x" })),
+            502,
+        ),
         (with(&json!({ "refresh_token": "a\r\nb" })), 502),
         (with(&json!({ "expires_in": "3600" })), 502),
         (with(&json!({ "expires_in": 3600.5 })), 502),
@@ -240,7 +302,14 @@ fn no_tokens() -> Vec<(Reply, u16)> {
         (raw(&"{\"a\":".repeat(10_000)), 502),
         (Reply::new(204, json_type, ""), 502),
         (Reply::new(200, "text/html", "<h1>upstream-words</h1>"), 502),
-        (Reply::new(200, json_type, b"{\"access_token\":\"\xff\",\"token_type\":\"Bearer\"}"), 502),
+        (
+            Reply::new(
+                200,
+                json_type,
+                b"{\"access_token\":\"\xff\",\"token_type\":\"Bearer\"}",
+            ),
+            502,
+        ),
     ]
 }
 
@@ -262,7 +331,11 @@ async fn what_is_no_token_begins_no_session_and_ends_none() {
             fails(&server, known.token_has_run_out.clone(), status, &case).await;
         }
         let tried = 1 + usize::from(status != 400);
-        assert_eq!(provider.token_requests() - before, tried, "{case}: nothing is sent again");
+        assert_eq!(
+            provider.token_requests() - before,
+            tried,
+            "{case}: nothing is sent again"
+        );
     }
 }
 
@@ -281,8 +354,16 @@ async fn a_token_that_is_one_begins_a_session_whatever_comes_with_it() {
     ] {
         provider.answer_next("/token", token(&changes));
         let mut browser = nobody.clone();
-        assert_eq!(browser.log_in_with_code(&server).await.status, 303, "{changes}");
-        assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200, "{changes}");
+        assert_eq!(
+            browser.log_in_with_code(&server).await.status,
+            303,
+            "{changes}"
+        );
+        assert_eq!(
+            browser.get(url(&server, "/users/me")).await.status,
+            200,
+            "{changes}"
+        );
     }
 }
 
@@ -319,7 +400,12 @@ async fn what_is_no_user_begins_no_session() {
 async fn a_user_without_end_is_not_kept_in_memory() {
     let provider = Provider::start().await;
     let known = LoggedIn::at(&provider).await;
-    let names = ["99 GB", "chunks without end", "headers without end", "a gzip bomb"];
+    let names = [
+        "99 GB",
+        "chunks without end",
+        "headers without end",
+        "a gzip bomb",
+    ];
     let mut cases = JoinSet::new();
     for (case, faults, status) in faults() {
         if !names.contains(&case) {
@@ -328,7 +414,10 @@ async fn a_user_without_end_is_not_kept_in_memory() {
         let faulty = Faulty::start(faults).await;
         let userinfo_url = format!("{}/user", faulty.origin);
         let vars = [SESSION_SECRET, ("USERINFO_URL", &*userinfo_url)];
-        let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &provider.settings_and(&vars));
+        let program = Program::start(
+            env!("CARGO_BIN_EXE_sessions"),
+            &provider.settings_and(&vars),
+        );
         let mut browser = known.browser.clone();
         cases.spawn(async move {
             assert_ours(&browser.get(program.join("/users/me")).await, status, case);

@@ -24,11 +24,19 @@ impl Person {
         secrets.add(CLIENT_SECRET);
         let vars = [&[("RUST_LOG", "trace"), ("SESSION_SECRET", SECRET)], vars].concat();
         let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &vars);
-        Self { program, browser: Browser::new(), secrets }
+        Self {
+            program,
+            browser: Browser::new(),
+            secrets,
+        }
     }
 
     async fn get(&mut self, path: &str) -> Answer {
-        let url = if path.starts_with('/') { self.program.join(path) } else { path.to_owned() };
+        let url = if path.starts_with('/') {
+            self.program.join(path)
+        } else {
+            path.to_owned()
+        };
         let answer = self.browser.get(url).await;
         self.secrets.see(&answer);
         answer
@@ -72,7 +80,14 @@ async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
     person.secrets.add("the-short-lived");
     person.secrets.see_requests(&provider.seen());
     let (said, secrets) = person.stop();
-    for step in ["1/4", "2/4", "3/4", "4/4", "the token had run out", "has revoked the token"] {
+    for step in [
+        "1/4",
+        "2/4",
+        "3/4",
+        "4/4",
+        "the token had run out",
+        "has revoked the token",
+    ] {
         assert!(said.contains(step), "{step} is missing: {said}");
     }
     secrets.assert_unsaid(&said, 13);
@@ -120,11 +135,17 @@ async fn every_way_a_session_can_fail_says_nothing_secret_and_forges_no_line() {
     assert_eq!(person.come_back("code=the-good-code").await.status, 303);
     assert_eq!(person.get("/").await.status, 200, "the name is on the page");
 
-    for reply in [html(503), Reply::error(400, forged), Reply::error(429, "slow_down")] {
+    for reply in [
+        html(503),
+        Reply::error(400, forged),
+        Reply::error(429, "slow_down"),
+    ] {
         provider.answer_next("/token", reply);
         assert_eq!(person.get("/users/me").await.status, 502);
     }
-    for reply in bad_users.into_iter().filter(|reply| !format!("{reply:?}").contains("status: 401"))
+    for reply in bad_users
+        .into_iter()
+        .filter(|reply| !format!("{reply:?}").contains("status: 401"))
     {
         provider.answer_next("/user", reply.clone());
         let status = person.get("/users/me").await.status;
@@ -157,7 +178,12 @@ async fn every_way_a_session_can_fail_says_nothing_secret_and_forges_no_line() {
     provider.answer_next("/token", Reply::error(400, "invalid_grant"));
     assert_eq!(person.come_back("code=the-good-code").await.status, 400);
 
-    for secret in ["forged", "described-in-words", "the-user-name", "the-user-id"] {
+    for secret in [
+        "forged",
+        "described-in-words",
+        "the-user-name",
+        "the-user-id",
+    ] {
         person.secrets.add(secret);
     }
     person.secrets.see_requests(&provider.seen());

@@ -20,7 +20,10 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789
 // check 148
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_logins_all_finish() {
-    let program = Arc::new(Program::start(SESSIONS, &[("RUST_LOG", "warn,common::server=info")]));
+    let program = Arc::new(Program::start(
+        SESSIONS,
+        &[("RUST_LOG", "warn,common::server=info")],
+    ));
     let mut logins = JoinSet::new();
     let nobody = Browser::new();
     for number in 0..count("PARALLEL_LOGINS", 100) {
@@ -68,8 +71,10 @@ async fn while_callbacks_hang_on_a_dead_provider_who_is_logged_in_is_served() {
 #[tokio::test]
 async fn a_provider_that_was_gone_is_used_again_without_a_restart() {
     let mut provider = Provider::start().await;
-    let (origin, server) =
-        (provider.origin.clone(), start(sessions::app, &provider.settings()).await);
+    let (origin, server) = (
+        provider.origin.clone(),
+        start(sessions::app, &provider.settings()).await,
+    );
     let mut ada = Browser::new();
     ada.log_in_with_code(&server).await;
     for _ in 0..2 {
@@ -98,7 +103,12 @@ async fn a_second_server_takes_over_while_the_first_finishes() {
 
     let mut ada = Browser::new();
     let login = ada.get(first.join("/login")).await;
-    assert_eq!(ada.get(callback_at(&origin, &login, "code=good")).await.status, 303);
+    assert_eq!(
+        ada.get(callback_at(&origin, &login, "code=good"))
+            .await
+            .status,
+        303
+    );
     let (mut bob, mut eve) = (Browser::new(), Browser::new());
     let under_way = bob.get(first.join("/login")).await;
     let login = eve.get(first.join("/login")).await;
@@ -110,7 +120,11 @@ async fn a_second_server_takes_over_while_the_first_finishes() {
     while std::net::TcpStream::connect(first.addr()).is_ok() {}
     let second = Program::start(SESSIONS, &[&vars[..], &[("BIND_ADDR", &*addr)]].concat());
     assert_eq!(second.url, origin);
-    assert_eq!(ada.get(second.join("/users/me")).await.status, 200, "sessions go on");
+    assert_eq!(
+        ada.get(second.join("/users/me")).await.status,
+        200,
+        "sessions go on"
+    );
     let end = bob.get(callback_at(&origin, &under_way, "code=good")).await;
     assert_eq!(end.status, 303, "and so do logins");
 

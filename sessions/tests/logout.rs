@@ -19,20 +19,43 @@ async fn a_logout_ends_the_session_and_revokes_both_tokens() {
     assert_eq!(out.header("cache-control"), "no-store");
     let mut cleared: Vec<_> = out.set_cookies();
     cleared.sort_unstable();
-    assert!(cleared.len() == 2 && cleared[0].starts_with("session=;"), "{cleared:?}");
+    assert!(
+        cleared.len() == 2 && cleared[0].starts_with("session=;"),
+        "{cleared:?}"
+    );
     assert!(cleared[1].starts_with("token=;"), "{cleared:?}");
-    assert!(cleared.iter().all(|c| c.contains("Max-Age=0") && c.contains("Path=/")), "{cleared:?}");
+    assert!(
+        cleared
+            .iter()
+            .all(|c| c.contains("Max-Age=0") && c.contains("Path=/")),
+        "{cleared:?}"
+    );
 
     let mut revoked = provider.seen_at("/revoke");
     revoked.sort_by(|a, b| a.body.cmp(&b.body));
-    let tokens: Vec<_> =
-        revoked.iter().map(|seen| (seen.field("token"), seen.field("token_type_hint"))).collect();
-    assert_eq!(tokens, [("access-1", "access_token"), ("refresh-1", "refresh_token")]);
+    let tokens: Vec<_> = revoked
+        .iter()
+        .map(|seen| (seen.field("token"), seen.field("token_type_hint")))
+        .collect();
+    assert_eq!(
+        tokens,
+        [("access-1", "access_token"), ("refresh-1", "refresh_token")]
+    );
     let exchange = &provider.seen_at("/token")[0];
     for request in &revoked {
-        assert_eq!((request.method.as_str(), &*request.path), ("POST", "/revoke"));
-        assert_eq!(request.header("authorization"), exchange.header("authorization"));
-        assert_eq!(request.form.len(), 2, "authenticated in the header and only there");
+        assert_eq!(
+            (request.method.as_str(), &*request.path),
+            ("POST", "/revoke")
+        );
+        assert_eq!(
+            request.header("authorization"),
+            exchange.header("authorization")
+        );
+        assert_eq!(
+            request.form.len(),
+            2,
+            "authenticated in the header and only there"
+        );
     }
 }
 
@@ -65,7 +88,11 @@ async fn after_a_logout_a_copy_of_the_cookies_gets_nothing_from_the_provider() {
     // Sessions are stateless: the copied session lives until it ends, and nothing else does.
     assert_eq!(copy.get(url(&server, "/privileged")).await.status, 200);
     assert_eq!(copy.get(url(&server, "/users/me")).await.status, 401);
-    assert_eq!(copy.cookie_names(), [""; 0], "the provider does not know the token any more");
+    assert_eq!(
+        copy.cookie_names(),
+        [""; 0],
+        "the provider does not know the token any more"
+    );
 }
 
 // check 158
@@ -98,18 +125,29 @@ async fn a_logout_works_whatever_the_provider_answers() {
     browser.log_in_with_code(&server).await;
     drop(provider);
     let out = browser.post(url(&server, "/logout"), &[]).await;
-    assert_eq!((out.status, browser.cookie_names()), (303, vec![]), "the provider is down");
+    assert_eq!(
+        (out.status, browser.cookie_names()),
+        (303, vec![]),
+        "the provider is down"
+    );
 }
 
 #[tokio::test]
 async fn a_logout_works_where_nothing_can_be_revoked() {
     let provider = Provider::start().await;
-    let server = start(sessions::app, &provider.settings_and(&[("REVOCATION_URL", "")])).await;
+    let server = start(
+        sessions::app,
+        &provider.settings_and(&[("REVOCATION_URL", "")]),
+    )
+    .await;
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     let asked = provider.seen().len();
     assert_eq!(browser.post(url(&server, "/logout"), &[]).await.status, 303);
-    assert_eq!((provider.seen().len(), browser.cookie_names()), (asked, vec![]));
+    assert_eq!(
+        (provider.seen().len(), browser.cookie_names()),
+        (asked, vec![])
+    );
 }
 
 #[tokio::test]
@@ -117,14 +155,21 @@ async fn who_is_not_logged_in_can_log_out_and_nothing_is_revoked() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
     let mut browser = Browser::new();
-    assert_eq!(browser.post(url(&server, "/logout"), &[]).await.location(), "/");
+    assert_eq!(
+        browser.post(url(&server, "/logout"), &[]).await.location(),
+        "/"
+    );
 
     browser.log_in_with_code(&server).await;
     let (mut damaged, asked) = (browser.clone(), provider.seen().len());
     damaged.set_cookie("session", "bad");
     let out = damaged.post(url(&server, "/logout"), &[]).await;
     assert_eq!((out.status, damaged.cookie_names()), (303, vec![]));
-    assert_eq!(provider.seen().len(), asked, "the token is no one's without its session");
+    assert_eq!(
+        provider.seen().len(),
+        asked,
+        "the token is no one's without its session"
+    );
 }
 
 // check 75
@@ -154,8 +199,12 @@ async fn only_our_own_page_can_log_a_person_out() {
     ] {
         let mut browser = browser.clone();
         let mut request = browser.request(Method::POST, url(&server, "/logout"));
-        request = site.into_iter().fold(request, |r, site| r.header("sec-fetch-site", site));
-        request = origin.into_iter().fold(request, |r, origin| r.header("origin", origin));
+        request = site
+            .into_iter()
+            .fold(request, |r, site| r.header("sec-fetch-site", site));
+        request = origin
+            .into_iter()
+            .fold(request, |r, origin| r.header("origin", origin));
         let before = provider.seen_at("/revoke").len();
         let answer = browser.send(request).await;
         let revoked = provider.seen_at("/revoke").len() - before;
@@ -168,7 +217,11 @@ async fn only_our_own_page_can_log_a_person_out() {
             assert_eq!(answer.set_cookies(), [""; 0], "{row}");
             let detail = "this was sent by another site; use the button on our own page";
             assert_eq!(answer.json()["detail"], detail, "{row}");
-            assert_eq!(browser.get(url(&server, "/privileged")).await.status, 200, "{row}");
+            assert_eq!(
+                browser.get(url(&server, "/privileged")).await.status,
+                200,
+                "{row}"
+            );
         }
     }
 }

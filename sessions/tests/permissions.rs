@@ -51,7 +51,12 @@ async fn log_in(server: &Server, name: &str) -> Browser {
 /// With a copy of a browser, which is made much sooner than a new one.
 async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
     let done = browser.log_in(server, name).await;
-    assert_eq!((done.status, done.location()), (303, "/users/me"), "{}", done.body);
+    assert_eq!(
+        (done.status, done.location()),
+        (303, "/users/me"),
+        "{}",
+        done.body
+    );
     browser
 }
 
@@ -81,14 +86,19 @@ async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Valu
     let list = admin.get(format!("{origin}/admin/users")).await.json();
     let entry = |user: &Value| {
         let name = user["name"].as_str().unwrap().to_owned();
-        (user["id"].as_i64().unwrap(), (name, user["permissions"].clone()))
+        (
+            user["id"].as_i64().unwrap(),
+            (name, user["permissions"].clone()),
+        )
     };
     list.as_array().unwrap().iter().map(entry).collect()
 }
 
 /// A path for a database that there is not yet.
 fn new_file(name: &str) -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("permissions").join(name);
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("permissions")
+        .join(name);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory for the test");
     directory.join("file.db")
@@ -97,7 +107,11 @@ fn new_file(name: &str) -> PathBuf {
 /// The server on a new file, and a way into that file.
 async fn on_file(name: &str) -> (Server, SqlitePool) {
     let file = new_file(name);
-    let server = start(app, &[("DATABASE_URL", &format!("sqlite://{}", file.display()))]).await;
+    let server = start(
+        app,
+        &[("DATABASE_URL", &format!("sqlite://{}", file.display()))],
+    )
+    .await;
     let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await;
     (server, database.expect("it is there"))
 }
@@ -107,45 +121,81 @@ async fn on_file(name: &str) -> (Server, SqlitePool) {
 async fn an_admin_grants_and_revokes_and_both_count_at_once() {
     let server = start(app, &[]).await;
     let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
-    assert_eq!(ada.get(url(&server, "/admin")).await.json(), "You are an admin!");
+    assert_eq!(
+        ada.get(url(&server, "/admin")).await.json(),
+        "You are an admin!"
+    );
     assert_eq!(status(&mut bob, &server, "/admin").await, 403);
     assert_eq!(status(&mut bob, &server, "/privileged").await, 403);
-    assert_eq!(status(&mut ada, &server, "/privileged").await, 403, "nobody is given everything");
+    assert_eq!(
+        status(&mut ada, &server, "/privileged").await,
+        403,
+        "nobody is given everything"
+    );
 
     let granted = change(&mut ada, &server, "PUT", (2, "Something")).await;
     assert_eq!(granted.status, 200);
     let bobs_entry = granted.json();
-    assert_eq!((&bobs_entry["id"], &bobs_entry["provider"]), (&json!(2), &json!("demo")));
+    assert_eq!(
+        (&bobs_entry["id"], &bobs_entry["provider"]),
+        (&json!(2), &json!("demo"))
+    );
     assert_eq!(
         (&bobs_entry["name"], &bobs_entry["permissions"]),
         (&json!("bob"), &json!(["Something"]))
     );
     let privileged = bob.get(url(&server, "/privileged")).await;
-    assert_eq!((privileged.status, privileged.json()), (200, json!("You are truly privileged!")));
     assert_eq!(
-        change(&mut ada, &server, "PUT", (2, "Something")).await.json(),
+        (privileged.status, privileged.json()),
+        (200, json!("You are truly privileged!"))
+    );
+    assert_eq!(
+        change(&mut ada, &server, "PUT", (2, "Something"))
+            .await
+            .json(),
         bobs_entry,
         "again"
     );
 
     let list = ada.get(url(&server, "/admin/users")).await.json();
     assert_eq!((list.as_array().unwrap().len(), &list[1]), (2, &bobs_entry));
-    assert_eq!((&list[0]["name"], &list[0]["permissions"]), (&json!("ada"), &json!(["Admin"])));
+    assert_eq!(
+        (&list[0]["name"], &list[0]["permissions"]),
+        (&json!("ada"), &json!(["Admin"]))
+    );
     let user = ada.get(url(&server, "/users/me")).await.json();
-    assert_eq!((&user["username"], &user["id"]), (&json!("ada"), &list[0]["subject"]));
+    assert_eq!(
+        (&user["username"], &user["id"]),
+        (&json!("ada"), &list[0]["subject"])
+    );
 
     let revoked = change(&mut ada, &server, "DELETE", (2, "Something")).await;
-    assert_eq!((revoked.status, &revoked.json()["permissions"]), (200, &json!([])));
+    assert_eq!(
+        (revoked.status, &revoked.json()["permissions"]),
+        (200, &json!([]))
+    );
     assert_eq!(status(&mut bob, &server, "/privileged").await, 403);
     let again = change(&mut ada, &server, "DELETE", (2, "Something")).await;
     assert_eq!((again.status, again.body), (200, revoked.body));
 
     change(&mut ada, &server, "PUT", (2, "Admin")).await;
-    assert_eq!(change(&mut bob, &server, "DELETE", (1, "Admin")).await.status, 200);
+    assert_eq!(
+        change(&mut bob, &server, "DELETE", (1, "Admin"))
+            .await
+            .status,
+        200
+    );
     assert_eq!(status(&mut ada, &server, "/admin").await, 403);
-    assert_eq!(change(&mut ada, &server, "PUT", (1, "Admin")).await.status, 403);
+    assert_eq!(
+        change(&mut ada, &server, "PUT", (1, "Admin")).await.status,
+        403
+    );
     let mut ada = log_in(&server, "ada").await;
-    assert_eq!(status(&mut ada, &server, "/admin").await, 403, "a login does not give it back");
+    assert_eq!(
+        status(&mut ada, &server, "/admin").await,
+        403,
+        "a login does not give it back"
+    );
 }
 
 // checks 14, 36, 63
@@ -177,8 +227,16 @@ async fn every_route_answers_nobody_a_user_and_an_admin_as_promised() {
         ("PUT", one, [401, 403, 200]),
         ("DELETE", one, [401, 403, 200]),
         ("DELETE", admins_own, [401, 403, 409]),
-        ("PUT", "/admin/users/3/permissions/Something", [401, 403, 404]),
-        ("DELETE", "/admin/users/3/permissions/Admin", [401, 403, 404]),
+        (
+            "PUT",
+            "/admin/users/3/permissions/Something",
+            [401, 403, 404],
+        ),
+        (
+            "DELETE",
+            "/admin/users/3/permissions/Admin",
+            [401, 403, 404],
+        ),
         ("PUT", "/admin/users/-1/permissions/Admin", [401, 403, 404]),
         ("PUT", "/admin/users/2/permissions/Nothing", [401, 403, 404]),
         ("PUT", "/admin/users/2/permissions/admin", [401, 403, 404]),
@@ -186,19 +244,31 @@ async fn every_route_answers_nobody_a_user_and_an_admin_as_promised() {
         ("PUT", "/admin/users/2/permissions/%ff", [401, 403, 400]),
         ("PUT", "/admin/users/2/permissions/", [404, 404, 404]),
         ("PUT", "/admin/users/two/permissions/Admin", [401, 403, 400]),
-        ("PUT", "/admin/users/9223372036854775808/permissions/Admin", [401, 403, 400]),
+        (
+            "PUT",
+            "/admin/users/9223372036854775808/permissions/Admin",
+            [401, 403, 400],
+        ),
         ("GET", "/logout", [405, 405, 405]),
         ("POST", "/logout", [303, 303, 303]),
     ];
     let server = start(app, &[]).await;
-    let visitors = [Browser::new(), log_in(&server, "ada").await, log_in(&server, "bob").await];
+    let visitors = [
+        Browser::new(),
+        log_in(&server, "ada").await,
+        log_in(&server, "bob").await,
+    ];
     let [nobody, admin, user] = visitors;
     for (method, path, statuses) in table {
         for (status, visitor) in statuses.into_iter().zip([&nobody, &user, &admin]) {
             let answer = send(&mut visitor.clone(), method, &url(&server, path)).await;
             let row = format!("{method} {path}: {}", answer.body);
             assert_eq!(answer.status, status, "{row}");
-            let challenge = if status == 401 { "Cookie realm=\"session\"" } else { "" };
+            let challenge = if status == 401 {
+                "Cookie realm=\"session\""
+            } else {
+                ""
+            };
             assert_eq!(answer.header("www-authenticate"), challenge, "{row}");
             assert_eq!(answer.header("cache-control"), "no-store", "{row}");
             match status {
@@ -223,9 +293,16 @@ async fn the_start_page_shows_the_account_and_its_permissions() {
     let mut ada = log_in(&server, "<script>ada").await;
     change(&mut ada, &server, "PUT", (1, "Something")).await;
     let page = ada.visit(url(&server, "/")).await.body;
-    assert!(page.contains("<strong>&#60;script&#62;ada</strong>, account 1,"), "{page}");
+    assert!(
+        page.contains("<strong>&#60;script&#62;ada</strong>, account 1,"),
+        "{page}"
+    );
     assert!(page.contains("<strong>Admin, Something</strong>"), "{page}");
-    let bob = log_in(&server, "bob").await.visit(url(&server, "/")).await.body;
+    let bob = log_in(&server, "bob")
+        .await
+        .visit(url(&server, "/"))
+        .await
+        .body;
     assert!(bob.contains("no permission"), "{bob}");
 }
 
@@ -236,14 +313,31 @@ async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
     let mut ada = log_in(&server, "ada").await;
     let (mut copy, mut elsewhere) = (ada.clone(), log_in(&server, "ada").await);
     let out = ada.post(url(&server, "/logout"), &[]).await;
-    assert_eq!((out.status, out.location(), ada.cookie_names()), (303, "/", vec![]));
+    assert_eq!(
+        (out.status, out.location(), ada.cookie_names()),
+        (303, "/", vec![])
+    );
 
     for path in ["/users/me", "/admin", "/privileged", "/admin/users"] {
         assert_eq!(status(&mut copy, &server, path).await, 401, "{path}");
     }
-    assert_eq!(change(&mut copy, &server, "PUT", (1, "Something")).await.status, 401);
-    assert!(copy.visit(url(&server, "/")).await.body.contains("Nobody is logged in"));
-    assert_eq!(status(&mut elsewhere, &server, "/admin").await, 200, "another session goes on");
+    assert_eq!(
+        change(&mut copy, &server, "PUT", (1, "Something"))
+            .await
+            .status,
+        401
+    );
+    assert!(
+        copy.visit(url(&server, "/"))
+            .await
+            .body
+            .contains("Nobody is logged in")
+    );
+    assert_eq!(
+        status(&mut elsewhere, &server, "/admin").await,
+        200,
+        "another session goes on"
+    );
 }
 
 // checks 72, 74
@@ -254,7 +348,10 @@ async fn who_logs_in_again_leaves_no_session_behind() {
     let mut before = browser.clone();
     browser.log_in(&server, "bob").await;
     assert_eq!(status(&mut before, &server, "/users/me").await, 401);
-    assert_eq!(browser.get(url(&server, "/users/me")).await.json()["username"], "bob");
+    assert_eq!(
+        browser.get(url(&server, "/users/me")).await.json()["username"],
+        "bob"
+    );
     assert_eq!(status(&mut browser, &server, "/admin").await, 403);
 }
 
@@ -268,7 +365,11 @@ async fn a_session_that_the_provider_ends_is_ended_here_too() {
     let mut copy = browser.clone();
     provider.answer_next("/user", Reply::new(500, "text/plain", ""));
     assert_eq!(status(&mut browser, &server, "/users/me").await, 502);
-    assert_eq!(status(&mut browser, &server, "/admin").await, 200, "a failure ends nothing");
+    assert_eq!(
+        status(&mut browser, &server, "/admin").await,
+        200,
+        "a failure ends nothing"
+    );
     provider.answer_next("/user", Reply::new(401, "text/plain", ""));
     assert_eq!(status(&mut browser, &server, "/users/me").await, 401);
     assert_eq!(browser.cookie_names(), [""; 0]);
@@ -281,15 +382,23 @@ async fn a_session_that_has_run_out_is_over_and_is_cleared_away() {
     let (server, database) = on_file("expired").await;
     let mut ada = log_in(&server, "ada").await;
     let lifetime = "SELECT expires - unixepoch() FROM sessions";
-    let lifetime: i64 = sqlx::query_scalar(lifetime).fetch_one(&database).await.unwrap();
-    assert!((604_790..=604_800).contains(&lifetime), "a week, not {lifetime} s");
+    let lifetime: i64 = sqlx::query_scalar(lifetime)
+        .fetch_one(&database)
+        .await
+        .unwrap();
+    assert!(
+        (604_790..=604_800).contains(&lifetime),
+        "a week, not {lifetime} s"
+    );
 
     let now = "UPDATE sessions SET expires = unixepoch()";
     sqlx::query(now).execute(&database).await.unwrap();
     assert_eq!(status(&mut ada, &server, "/admin").await, 401);
     log_in(&server, "bob").await;
-    let accounts: Vec<i64> =
-        sqlx::query_scalar("SELECT account FROM sessions").fetch_all(&database).await.unwrap();
+    let accounts: Vec<i64> = sqlx::query_scalar("SELECT account FROM sessions")
+        .fetch_all(&database)
+        .await
+        .unwrap();
     assert_eq!(accounts, [2]);
 }
 
@@ -299,9 +408,10 @@ async fn another_site_cannot_change_what_a_user_may() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;
     for method in ["PUT", "DELETE"] {
-        for (header, value) in
-            [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]
-        {
+        for (header, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example"),
+        ] {
             let url = url(&server, "/admin/users/1/permissions/Something");
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let answer = ada.request(method, url).header(header, value);
@@ -311,9 +421,17 @@ async fn another_site_cannot_change_what_a_user_may() {
         }
     }
     let logout = ada.request(Method::POST, url(&server, "/logout"));
-    assert_eq!(ada.send(logout.header("sec-fetch-site", "same-site")).await.status, 403);
+    assert_eq!(
+        ada.send(logout.header("sec-fetch-site", "same-site"))
+            .await
+            .status,
+        403
+    );
     assert_eq!(status(&mut ada, &server, "/admin").await, 200);
-    assert_eq!(users(&mut ada, &url(&server, "")).await[&1].1, json!(["Admin"]));
+    assert_eq!(
+        users(&mut ada, &url(&server, "")).await[&1].1,
+        json!(["Admin"])
+    );
 }
 
 #[tokio::test]
@@ -353,20 +471,37 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
         ("DATABASE_URL", &no_database),
         ("DATABASE_URL", &no_directory),
     ] {
-        let vars = [("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0"), (name, value)];
-        let problems = Server::start(app, Settings::from_vars(vars)).await.expect_err(value);
-        let [line] = &problems[..] else { panic!("{value}: {problems:#?}") };
-        assert!(line.starts_with(&format!("{name} ")) && !line.contains(value), "{value}: {line}");
+        let vars = [
+            ("BIND_ADDR", "127.0.0.1:0"),
+            ("DEMO_ADDR", "127.0.0.1:0"),
+            (name, value),
+        ];
+        let problems = Server::start(app, Settings::from_vars(vars))
+            .await
+            .expect_err(value);
+        let [line] = &problems[..] else {
+            panic!("{value}: {problems:#?}")
+        };
+        assert!(
+            line.starts_with(&format!("{name} ")) && !line.contains(value),
+            "{value}: {line}"
+        );
     }
     let names: Vec<_> = table::<Permissions>().map(|setting| setting.name).collect();
-    assert!(names.contains(&"PUBLIC_URL") && names.contains(&"CLIENT_ID"), "{names:?}");
+    assert!(
+        names.contains(&"PUBLIC_URL") && names.contains(&"CLIENT_ID"),
+        "{names:?}"
+    );
     assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
 }
 
 #[tokio::test]
 async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
     let new = Browser::new();
-    for vars in [None, Some(format!("sqlite://{}", new_file("parallel").display()))] {
+    for vars in [
+        None,
+        Some(format!("sqlite://{}", new_file("parallel").display())),
+    ] {
         let vars = vars.as_ref().map(|file| ("DATABASE_URL", file.as_str()));
         let server = Arc::new(start(app, vars.as_slice()).await);
         let mut logins = JoinSet::new();
@@ -377,7 +512,10 @@ async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
         let browsers = logins.join_all().await;
         for mut browser in browsers {
             let users = users(&mut browser, &url(&server, "")).await;
-            assert_eq!(users, BTreeMap::from([(1, ("ada".to_owned(), json!(["Admin"])))]));
+            assert_eq!(
+                users,
+                BTreeMap::from([(1, ("ada".to_owned(), json!(["Admin"])))])
+            );
         }
     }
 }
@@ -396,10 +534,16 @@ async fn of_many_parallel_first_users_one_becomes_admin() {
             admins.push(browser);
         }
     }
-    let [admin] = &mut admins[..] else { panic!("{} admins", admins.len()) };
+    let [admin] = &mut admins[..] else {
+        panic!("{} admins", admins.len())
+    };
     let users = users(admin, &url(&server, "")).await;
     assert_eq!((users.len(), &users[&1].1), (50, &json!(["Admin"])));
-    assert!(users.iter().all(|(id, (_, permissions))| *id == 1 || *permissions == json!([])));
+    assert!(
+        users
+            .iter()
+            .all(|(id, (_, permissions))| *id == 1 || *permissions == json!([]))
+    );
 }
 
 #[tokio::test]
@@ -418,13 +562,18 @@ async fn two_admins_who_dismiss_each_other_leave_one() {
         );
         // The later one is no admin any more, or was asked in time and is the last.
         let answers = BTreeSet::from([first.status, second.status]);
-        assert!(answers == [200, 403].into() || answers == [200, 409].into(), "{answers:?}");
+        assert!(
+            answers == [200, 403].into() || answers == [200, 409].into(),
+            "{answers:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn users_of_two_providers_with_the_same_name_and_id_are_two_accounts() {
-    let accounts = Accounts::from_settings(&mut Settings::from_vars([])).await.unwrap();
+    let accounts = Accounts::from_settings(&mut Settings::from_vars([]))
+        .await
+        .unwrap();
     let identity = |provider: &str, subject: &str, name: &str| Identity {
         provider: provider.into(),
         subject: subject.into(),
@@ -441,9 +590,16 @@ async fn users_of_two_providers_with_the_same_name_and_id_are_two_accounts() {
     ] {
         let account = accounts.find_or_create(&user).await.unwrap();
         assert!(ids.insert(account.id), "{user:?} got another's account");
-        let renamed = Identity { name: "lovelace".into(), ..user };
+        let renamed = Identity {
+            name: "lovelace".into(),
+            ..user
+        };
         let again = accounts.find_or_create(&renamed).await.unwrap();
-        assert_eq!((again.id, &*again.name), (account.id, "lovelace"), "names change");
+        assert_eq!(
+            (again.id, &*again.name),
+            (account.id, "lovelace"),
+            "names change"
+        );
     }
 }
 
@@ -456,7 +612,10 @@ async fn sql_in_a_user_name_is_a_name() {
         assert_eq!(status(&mut browser, &server, "/admin").await, 403, "{name}");
         let users = users(&mut ada, &url(&server, "")).await;
         assert_eq!(users[&id], (name.to_owned(), json!([])));
-        assert_eq!((users.len(), &users[&1].1), (usize::try_from(id).unwrap(), &json!(["Admin"])));
+        assert_eq!(
+            (users.len(), &users[&1].1),
+            (usize::try_from(id).unwrap(), &json!(["Admin"]))
+        );
     }
 }
 
@@ -466,7 +625,10 @@ async fn sql_in_a_subject_is_a_subject() {
         "/token" => Some(token(&json!({ "access_token": seen.field("code") }))),
         "/user" => {
             let place = seen.header("authorization").strip_prefix("Bearer ")?;
-            Some(Reply::json(200, &json!({ "id": SQL[place.parse::<usize>().ok()?] })))
+            Some(Reply::json(
+                200,
+                &json!({ "id": SQL[place.parse::<usize>().ok()?] }),
+            ))
         }
         _ => None,
     })
@@ -476,12 +638,22 @@ async fn sql_in_a_subject_is_a_subject() {
     for (place, subject) in SQL.into_iter().enumerate() {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
-        browser.come_back(&server, &login, &format!("code={place}")).await;
-        assert_eq!(browser.get(url(&server, "/users/me")).await.json()["id"], subject);
+        browser
+            .come_back(&server, &login, &format!("code={place}"))
+            .await;
+        assert_eq!(
+            browser.get(url(&server, "/users/me")).await.json()["id"],
+            subject
+        );
         browsers.push(browser);
     }
     let list = browsers[0].get(url(&server, "/admin/users")).await.json();
-    let subjects: Vec<_> = list.as_array().unwrap().iter().map(|user| &user["subject"]).collect();
+    let subjects: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| &user["subject"])
+        .collect();
     assert_eq!(subjects, SQL);
 }
 
@@ -498,7 +670,8 @@ async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
         let cookies = Cookies::default();
         let user = json!({ "provider": "demo", "subject": sql, "name": sql });
         let session = json!({ "id": sql, "user": user });
-        keys.sign(&cookies, "session", &session, Duration::from_mins(1)).unwrap();
+        keys.sign(&cookies, "session", &session, Duration::from_mins(1))
+            .unwrap();
         ada.set_cookie("session", cookies.get("session").unwrap().value());
         assert_eq!(status(&mut ada, &server, "/users/me").await, 401, "{sql}");
 
@@ -527,11 +700,18 @@ async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
 async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
     let (server, database) = on_file("failing").await;
     let mut ada = log_in(&server, "ada").await;
-    sqlx::query("DROP TABLE sessions").execute(&database).await.unwrap();
+    sqlx::query("DROP TABLE sessions")
+        .execute(&database)
+        .await
+        .unwrap();
     for path in ["/users/me", "/admin", "/privileged", "/admin/users"] {
         let answer = ada.get(url(&server, path)).await;
         let detail = "the database cannot be used at the moment; please try again";
-        assert_eq!((answer.status, answer.json()), (503, json!({ "detail": detail })), "{path}");
+        assert_eq!(
+            (answer.status, answer.json()),
+            (503, json!({ "detail": detail })),
+            "{path}"
+        );
     }
     let out = ada.post(url(&server, "/logout"), &[]).await;
     assert_eq!(out.status, 503, "who is told to be logged out, is");
@@ -545,16 +725,29 @@ async fn a_database_that_was_gone_is_used_again_without_a_restart() {
     let mut ada = log_in(&server, "ada").await;
     for _ in 0..2 {
         assert_eq!(status(&mut ada, &server, "/admin").await, 200);
-        sqlx::query("ALTER TABLE sessions RENAME TO gone").execute(&database).await.unwrap();
+        sqlx::query("ALTER TABLE sessions RENAME TO gone")
+            .execute(&database)
+            .await
+            .unwrap();
         assert_eq!(status(&mut ada, &server, "/admin").await, 503);
-        sqlx::query("ALTER TABLE gone RENAME TO sessions").execute(&database).await.unwrap();
+        sqlx::query("ALTER TABLE gone RENAME TO sessions")
+            .execute(&database)
+            .await
+            .unwrap();
         assert_eq!(status(&mut ada, &server, "/admin").await, 200);
     }
     // Another program writes, and does not come to an end.
     let mut lock = database.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    sqlx::query("DELETE FROM sessions WHERE 0").execute(&mut *lock).await.unwrap();
+    sqlx::query("DELETE FROM sessions WHERE 0")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
     assert_eq!(Browser::new().log_in(&server, "bob").await.status, 503);
-    assert_eq!(status(&mut ada, &server, "/admin").await, 200, "who only reads is served");
+    assert_eq!(
+        status(&mut ada, &server, "/admin").await,
+        200,
+        "who only reads is served"
+    );
     lock.rollback().await.unwrap();
     log_in(&server, "bob").await;
 }
@@ -588,9 +781,17 @@ async fn a_file_keeps_accounts_permissions_and_sessions_over_a_restart() {
     let server = start(app, &vars).await;
     assert_eq!(users(&mut ada, &url(&server, "")).await, before);
     assert_eq!(status(&mut bob, &server, "/privileged").await, 200);
-    assert_eq!(status(&mut copy, &server, "/privileged").await, 401, "still logged out");
+    assert_eq!(
+        status(&mut copy, &server, "/privileged").await,
+        401,
+        "still logged out"
+    );
     let mut eve = log_in(&server, "eve").await;
-    assert_eq!(status(&mut eve, &server, "/admin").await, 403, "there was a first account");
+    assert_eq!(
+        status(&mut eve, &server, "/admin").await,
+        403,
+        "there was a first account"
+    );
 }
 
 /// The program itself.
@@ -602,7 +803,10 @@ struct Running {
 impl Running {
     fn start(database: &str) -> Self {
         let tests = std::env::current_exe().expect("the path of this test");
-        let target = tests.parent().and_then(|deps| deps.parent()).expect("target/debug");
+        let target = tests
+            .parent()
+            .and_then(|deps| deps.parent())
+            .expect("target/debug");
         let mut process = Command::new(target.join("examples/permissions"))
             .env_clear()
             .envs([("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")])
@@ -612,11 +816,20 @@ impl Running {
             .spawn()
             .expect("cargo build -p sessions --example permissions");
         let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
-        let origin = log
-            .find_map(|line| Some(line.expect("a line").split_once("listening on ")?.1.to_owned()));
+        let origin = log.find_map(|line| {
+            Some(
+                line.expect("a line")
+                    .split_once("listening on ")?
+                    .1
+                    .to_owned(),
+            )
+        });
         // Somebody reads what else it says, or it would wait for that.
         std::thread::spawn(|| log.for_each(drop));
-        Self { process, origin: origin.expect("it listens") }
+        Self {
+            process,
+            origin: origin.expect("it listens"),
+        }
     }
 
     /// As `kill -9` does it.
@@ -654,18 +867,29 @@ async fn keep_writing(origin: String, mut admin: Browser, writer: usize, log: Lo
         let login = browser.get(format!("{origin}/login")).await;
         let callback = browser.allow(&login, &name).await;
         assert_eq!(browser.get(callback).await.status, 303);
-        let answered = Answered { browser: browser.clone(), granted: false, logged_out: false };
+        let answered = Answered {
+            browser: browser.clone(),
+            granted: false,
+            logged_out: false,
+        };
         log.0.lock().unwrap().insert(name.clone(), answered);
         log.1.add_permits(1);
 
         let users = users(&mut admin, &origin).await;
-        let id = users.iter().find(|(_, user)| user.0 == name).expect("the new account").0;
+        let id = users
+            .iter()
+            .find(|(_, user)| user.0 == name)
+            .expect("the new account")
+            .0;
         let path = format!("{origin}/admin/users/{id}/permissions/Something");
         assert_eq!(send(&mut admin, "PUT", &path).await.status, 200);
         log.0.lock().unwrap().get_mut(&name).unwrap().granted = true;
 
         if number % 3 == 0 {
-            assert_eq!(browser.post(format!("{origin}/logout"), &[]).await.status, 303);
+            assert_eq!(
+                browser.post(format!("{origin}/logout"), &[]).await.status,
+                303
+            );
             log.0.lock().unwrap().get_mut(&name).unwrap().logged_out = true;
         }
     }
@@ -683,7 +907,12 @@ async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
     let log = Log(Arc::default(), Arc::new(Semaphore::new(0)));
     let mut writers = JoinSet::new();
     for writer in 0..4 {
-        writers.spawn(keep_writing(program.origin.clone(), admin.clone(), writer, log.clone()));
+        writers.spawn(keep_writing(
+            program.origin.clone(),
+            admin.clone(),
+            writer,
+            log.clone(),
+        ));
     }
     let forty_logins = timeout(Duration::from_mins(1), log.1.acquire_many(40)).await;
     forty_logins.expect("they take no minute").unwrap().forget();
@@ -695,10 +924,24 @@ async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
     let program = Running::start(&database);
     let users = users(&mut admin, &program.origin).await;
     let answered = std::mem::take(&mut *log.0.lock().unwrap());
-    for (name, Answered { mut browser, granted, logged_out }) in answered {
+    for (
+        name,
+        Answered {
+            mut browser,
+            granted,
+            logged_out,
+        },
+    ) in answered
+    {
         let (_, permissions) = &users.values().find(|user| user.0 == name).expect(&name);
-        assert!(!granted || *permissions == json!(["Something"]), "{name} has lost a permission");
-        let status = browser.get(format!("{}/privileged", program.origin)).await.status;
+        assert!(
+            !granted || *permissions == json!(["Something"]),
+            "{name} has lost a permission"
+        );
+        let status = browser
+            .get(format!("{}/privileged", program.origin))
+            .await
+            .status;
         let expected: &[u16] = match (granted, logged_out) {
             (true, true) => &[401],
             // What came last may have been done and not answered.

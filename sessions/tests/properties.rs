@@ -67,7 +67,11 @@ fn as_browsers_read(location: &str) -> String {
 // check 13
 #[test]
 fn a_login_never_ends_on_another_site_whatever_next_says() {
-    let origins = ["https://app.example.com", "http://127.0.0.1:5000", "http://localhost"];
+    let origins = [
+        "https://app.example.com",
+        "http://127.0.0.1:5000",
+        "http://localhost",
+    ];
     let origins = origins.map(|origin| (origin, origin.parse::<PublicUrl>().expect("an origin")));
     proptest!(config(), |(rest in text(IN_A_PATH), slash in any::<bool>())| {
         let next = if slash { format!("/{rest}") } else { rest };
@@ -84,8 +88,16 @@ fn a_login_never_ends_on_another_site_whatever_next_says() {
     });
 }
 
-const PATHS: &[&str] =
-    &["/", "/login", "/auth", "/users/me", "/privileged", "/logout", "/style.css", "/nowhere"];
+const PATHS: &[&str] = &[
+    "/",
+    "/login",
+    "/auth",
+    "/users/me",
+    "/privileged",
+    "/logout",
+    "/style.css",
+    "/nowhere",
+];
 
 // check 147
 #[test]

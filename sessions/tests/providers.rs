@@ -39,24 +39,39 @@ impl SigningKey {
     fn es256(kid: &str) -> Self {
         let random = aws_lc_rs::rand::SystemRandom::new();
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        Self::new(Algorithm::ES256, EncodingKey::from_ec_der(key.as_ref()), kid)
+        Self::new(
+            Algorithm::ES256,
+            EncodingKey::from_ec_der(key.as_ref()),
+            kid,
+        )
     }
 
     fn rs256(kid: &str) -> Self {
         let key = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: aws_lc_rs::encoding::Pkcs8V1Der = key.as_der().unwrap();
         // jsonwebtoken wants PKCS #1, which PKCS #8 has inside, after 26 bytes.
-        Self::new(Algorithm::RS256, EncodingKey::from_rsa_der(&der.as_ref()[26..]), kid)
+        Self::new(
+            Algorithm::RS256,
+            EncodingKey::from_rsa_der(&der.as_ref()[26..]),
+            kid,
+        )
     }
 
     fn new(algorithm: Algorithm, key: EncodingKey, kid: &str) -> Self {
         let mut jwk = Jwk::from_encoding_key(&key, algorithm).unwrap();
         jwk.common.key_id = Some(kid.to_owned());
-        Self { algorithm, key, jwk }
+        Self {
+            algorithm,
+            key,
+            jwk,
+        }
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: self.jwk.common.key_id.clone(), ..Header::new(self.algorithm) };
+        let header = Header {
+            kid: self.jwk.common.key_id.clone(),
+            ..Header::new(self.algorithm)
+        };
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()
     }
 }
@@ -89,11 +104,18 @@ impl OpenId {
     }
 
     async fn log_in(&self, browser: &mut Browser, answer: impl FnOnce(Value) -> Reply) -> Answer {
-        log_in(&self.provider, &self.server.public_url.to_string(), browser, answer).await
+        log_in(
+            &self.provider,
+            &self.server.public_url.to_string(),
+            browser,
+            answer,
+        )
+        .await
     }
 
     async fn log_in_with(&self, browser: &mut Browser, key: &SigningKey) -> Answer {
-        self.log_in(browser, |claims| with_id_token(&key.sign(&claims))).await
+        self.log_in(browser, |claims| with_id_token(&key.sign(&claims)))
+            .await
     }
 }
 
@@ -142,7 +164,9 @@ async fn log_in(
     });
     provider.answer_next("/token", answer(claims));
     let state = param_of(login.location(), "state");
-    browser.get(format!("{origin}/auth/oidc?code=c&state={state}")).await
+    browser
+        .get(format!("{origin}/auth/oidc?code=c&state={state}"))
+        .await
 }
 
 /// Makes a token answer of the claims that would be right.
@@ -163,13 +187,24 @@ async fn log_in_at(browser: &mut Browser, server: &Server, id: &str, username: &
 async fn two_demo_providers_log_in_and_the_same_name_is_two_accounts() {
     let server = start(providers::app, &[]).await;
     let choices = Browser::new().get(url(&server, "/login")).await;
-    assert!(choices.body.contains("Log in with Discord"), "{}", choices.body);
-    assert!(choices.body.contains("Log in with OpenID demo"), "{}", choices.body);
+    assert!(
+        choices.body.contains("Log in with Discord"),
+        "{}",
+        choices.body
+    );
+    assert!(
+        choices.body.contains("Log in with OpenID demo"),
+        "{}",
+        choices.body
+    );
 
     let mut accounts = Vec::new();
     for id in ["demo", "openid", "demo", "openid"] {
         let mut browser = Browser::new();
-        assert_eq!(log_in_at(&mut browser, &server, id, "ada").await.location(), "/users/me");
+        assert_eq!(
+            log_in_at(&mut browser, &server, id, "ada").await.location(),
+            "/users/me"
+        );
         let me = browser.get(url(&server, "/users/me")).await;
         assert_eq!(me.status, 200, "{}", me.body);
         assert_eq!(
@@ -187,7 +222,11 @@ async fn a_login_asks_an_openid_provider_for_an_id_token_of_this_login() {
     let server = start(providers::app, &[]).await;
     let nonce = async || {
         let login = Browser::new().get(url(&server, "/login/openid")).await;
-        assert!(param_of(login.location(), "scope").split(' ').any(|scope| scope == "openid"));
+        assert!(
+            param_of(login.location(), "scope")
+                .split(' ')
+                .any(|scope| scope == "openid")
+        );
         param_of(login.location(), "nonce")
     };
     let (first, second) = (nonce().await, nonce().await);
@@ -198,9 +237,12 @@ async fn a_login_asks_an_openid_provider_for_an_id_token_of_this_login() {
 async fn an_unknown_provider_is_404_and_nobody_is_logged_in_without_a_login() {
     let server = start(providers::app, &[]).await;
     let mut browser = Browser::new();
-    for path in
-        ["/login/nonsense", "/auth/nonsense?code=c&state=s", "/login/discord", "/login/google"]
-    {
+    for path in [
+        "/login/nonsense",
+        "/auth/nonsense?code=c&state=s",
+        "/login/discord",
+        "/login/google",
+    ] {
         let answer = browser.get(url(&server, path)).await;
         assert_eq!(
             (answer.status, &answer.json()["detail"]),
@@ -209,7 +251,10 @@ async fn an_unknown_provider_is_404_and_nobody_is_logged_in_without_a_login() {
     }
     browser.get(url(&server, "/login/demo")).await;
     let me = browser.get(url(&server, "/users/me")).await;
-    assert_eq!((me.status, &me.json()["detail"]), (401, &json!("Not logged in")));
+    assert_eq!(
+        (me.status, &me.json()["detail"]),
+        (401, &json!("Not logged in"))
+    );
 }
 
 #[tokio::test]
@@ -236,7 +281,10 @@ async fn logout_ends_the_session_and_the_token() {
     for id in ["demo", "openid"] {
         let mut browser = Browser::new();
         log_in_at(&mut browser, &server, id, "ada").await;
-        assert_eq!(browser.post(url(&server, "/logout"), &[]).await.location(), "/");
+        assert_eq!(
+            browser.post(url(&server, "/logout"), &[]).await.location(),
+            "/"
+        );
         assert!(browser.cookies.is_empty());
         assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
     }
@@ -248,12 +296,18 @@ async fn a_session_whose_account_is_gone_makes_no_new_one() {
     let openid = OpenId::start(&key).await;
     let mut browser = Browser::new();
     openid.log_in_with(&mut browser, &key).await;
-    assert_eq!(browser.get(url(&openid.server, "/users/me")).await.json()["id"], 1);
+    assert_eq!(
+        browser.get(url(&openid.server, "/users/me")).await.json()["id"],
+        1
+    );
 
     // The same secret, so that the session is good, and a new database.
     let restarted = server_of(&openid.provider).await;
     let me = browser.get(url(&restarted, "/users/me")).await;
-    assert_eq!((me.status, &me.json()["detail"]), (401, &json!("Not logged in")));
+    assert_eq!(
+        (me.status, &me.json()["detail"]),
+        (401, &json!("Not logged in"))
+    );
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
 }
 
@@ -280,15 +334,30 @@ async fn keys_are_fetched_once_and_once_more_for_a_new_name() {
     let fetched = || openid.provider.seen_at("/keys").len();
     assert_eq!(fetched(), 0);
     for key in [&first, &second, &first] {
-        assert_eq!(openid.log_in_with(&mut Browser::new(), key).await.status, 303);
+        assert_eq!(
+            openid.log_in_with(&mut Browser::new(), key).await.status,
+            303
+        );
         assert_eq!(fetched(), 1);
     }
     for more in 1..=2 {
         let unknown = SigningKey::es256("key-3");
-        assert_eq!(openid.log_in_with(&mut Browser::new(), &unknown).await.status, 502);
+        assert_eq!(
+            openid
+                .log_in_with(&mut Browser::new(), &unknown)
+                .await
+                .status,
+            502
+        );
         assert_eq!(fetched(), 1 + more);
     }
-    assert_eq!(openid.provider.seen_at("/.well-known/openid-configuration").len(), 1);
+    assert_eq!(
+        openid
+            .provider
+            .seen_at("/.well-known/openid-configuration")
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -299,9 +368,14 @@ async fn a_key_without_a_name_may_be_another_one_the_next_time() {
         key
     });
     let openid = OpenId::start(&second).await;
-    openid.provider.answer_next("/keys", Reply::json(200, &json!({ "keys": [first.jwk] })));
+    openid
+        .provider
+        .answer_next("/keys", Reply::json(200, &json!({ "keys": [first.jwk] })));
     for key in [&first, &second] {
-        assert_eq!(openid.log_in_with(&mut Browser::new(), key).await.status, 303);
+        assert_eq!(
+            openid.log_in_with(&mut Browser::new(), key).await.status,
+            303
+        );
     }
 }
 
@@ -312,7 +386,10 @@ async fn an_id_token_that_is_not_of_this_login_is_refused() {
     let changes: [(&str, Value); 16] = [
         ("iss", json!("https://evil.example")),
         ("iss", json!(null)),
-        ("iss", json!(["https://evil.example", openid.provider.origin])),
+        (
+            "iss",
+            json!(["https://evil.example", openid.provider.origin]),
+        ),
         ("aud", json!("another-client")),
         ("aud", json!(null)),
         ("aud", json!([CLIENT_ID, "another-client"])),
@@ -338,7 +415,10 @@ async fn an_id_token_that_is_not_of_this_login_is_refused() {
         };
         let answer = openid.log_in(&mut browser, sign).await;
         assert_eq!(answer.status, 502, "{claim}: {value}: {}", answer.body);
-        assert_eq!(browser.get(url(&openid.server, "/users/me")).await.status, 401);
+        assert_eq!(
+            browser.get(url(&openid.server, "/users/me")).await.status,
+            401
+        );
     }
 }
 
@@ -348,17 +428,27 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
     let openid = OpenId::start(&key).await;
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let unsigned = |alg: &str, claims: &Value| {
-        format!("{}.{}", part(&json!({ "alg": alg, "kid": "key-1" })), part(claims))
+        format!(
+            "{}.{}",
+            part(&json!({ "alg": alg, "kid": "key-1" })),
+            part(claims)
+        )
     };
     let forgeries: Vec<(&str, Forge)> = vec![
         ("none at all", Box::new(|_| token(&json!({})))),
         ("not a JWT", Box::new(|_| with_id_token("x.y.z"))),
-        ("alg none", Box::new(|claims| with_id_token(&format!("{}.", unsigned("none", &claims))))),
+        (
+            "alg none",
+            Box::new(|claims| with_id_token(&format!("{}.", unsigned("none", &claims)))),
+        ),
         (
             "HS256 with the public key as secret",
             Box::new(|claims| {
                 let public = json!(key.jwk);
-                let header = Header { kid: Some("key-1".into()), ..Header::new(Algorithm::HS256) };
+                let header = Header {
+                    kid: Some("key-1".into()),
+                    ..Header::new(Algorithm::HS256)
+                };
                 let secret = EncodingKey::from_secret(public.to_string().as_bytes());
                 with_id_token(&jsonwebtoken::encode(&header, &claims, &secret).unwrap())
             }),
@@ -371,7 +461,10 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
             "a key that the token brings along",
             Box::new(|claims| {
                 let own = SigningKey::es256("key-9");
-                let header = Header { jwk: Some(own.jwk.clone()), ..Header::new(Algorithm::ES256) };
+                let header = Header {
+                    jwk: Some(own.jwk.clone()),
+                    ..Header::new(Algorithm::ES256)
+                };
                 with_id_token(&jsonwebtoken::encode(&header, &claims, &own.key).unwrap())
             }),
         ),
@@ -401,7 +494,11 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
         let mut browser = Browser::new();
         let answer = openid.log_in(&mut browser, forge).await;
         assert_eq!(answer.status, 502, "{what}: {}", answer.body);
-        assert_eq!(browser.get(url(&openid.server, "/users/me")).await.status, 401, "{what}");
+        assert_eq!(
+            browser.get(url(&openid.server, "/users/me")).await.status,
+            401,
+            "{what}"
+        );
     }
 }
 
@@ -409,12 +506,20 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
 async fn userinfo_must_speak_of_the_user_of_the_id_token() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
-    for user in [json!({ "sub": "bob-2", "name": "Bob" }), json!({ "name": "Ada" })] {
-        openid.provider.answer_next("/user", Reply::json(200, &user));
+    for user in [
+        json!({ "sub": "bob-2", "name": "Bob" }),
+        json!({ "name": "Ada" }),
+    ] {
+        openid
+            .provider
+            .answer_next("/user", Reply::json(200, &user));
         let answer = openid.log_in_with(&mut Browser::new(), &key).await;
         assert_eq!(answer.status, 502, "{user}");
     }
-    assert_eq!(openid.log_in_with(&mut Browser::new(), &key).await.status, 303);
+    assert_eq!(
+        openid.log_in_with(&mut Browser::new(), &key).await.status,
+        303
+    );
 }
 
 #[tokio::test]
@@ -433,7 +538,10 @@ async fn what_an_id_token_says_does_not_reach_the_log() {
         assert_eq!(answer.status, 502, "{claim}: {}", answer.body);
     }
     let said = program.stop();
-    assert!(said.contains("the ID token") && !said.contains("herself"), "{said}");
+    assert!(
+        said.contains("the ID token") && !said.contains("herself"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -449,7 +557,9 @@ async fn discovery_that_lies_is_refused_and_stops_no_other_provider() {
         let openid = OpenId::with(lie, json!({ "keys": [] })).await;
         let answer = Browser::new().get(url(&openid.server, "/login/oidc")).await;
         assert_eq!(answer.status, 502, "{}", answer.body);
-        let other = Browser::new().get(url(&openid.server, "/login/discord")).await;
+        let other = Browser::new()
+            .get(url(&openid.server, "/login/discord"))
+            .await;
         assert!(other.location().starts_with("https://discord.com/"));
     }
 }
@@ -459,14 +569,19 @@ async fn discovery_that_fails_is_tried_again_at_the_next_login() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
     let discovery = "/.well-known/openid-configuration";
-    for reply in
-        [Reply::error(503, "x"), Reply::new(200, "text/html", "<html>"), Reply::error(404, "x")]
-    {
+    for reply in [
+        Reply::error(503, "x"),
+        Reply::new(200, "text/html", "<html>"),
+        Reply::error(404, "x"),
+    ] {
         openid.provider.answer_next(discovery, reply);
         let answer = Browser::new().get(url(&openid.server, "/login/oidc")).await;
         assert_eq!(answer.status, 502, "{}", answer.body);
     }
-    assert_eq!(openid.log_in_with(&mut Browser::new(), &key).await.status, 303);
+    assert_eq!(
+        openid.log_in_with(&mut Browser::new(), &key).await.status,
+        303
+    );
 }
 
 // check 29
@@ -479,7 +594,10 @@ async fn a_provider_that_announces_iss_must_send_it() {
         let mut browser = Browser::new();
         let login = browser.get(url(&openid.server, "/login/oidc")).await;
         let state = param_of(login.location(), "state");
-        let callback = url(&openid.server, &format!("/auth/oidc?code=c&state={state}{iss}"));
+        let callback = url(
+            &openid.server,
+            &format!("/auth/oidc?code=c&state={state}{iss}"),
+        );
         assert_eq!(browser.get(callback).await.status, 400, "{iss}");
     }
     assert_eq!(openid.provider.token_requests(), 0);
@@ -497,9 +615,13 @@ async fn a_logout_works_while_the_provider_is_slow_at_everything() {
     let restarted = server_of(&openid.provider).await;
     let (found, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let discovery = Reply::json(200, &metadata(&openid.provider.origin)).held(&found);
-    openid.provider.answer_next("/.well-known/openid-configuration", discovery);
+    openid
+        .provider
+        .answer_next("/.well-known/openid-configuration", discovery);
     for _ in ["access_token", "refresh_token"] {
-        openid.provider.answer_next("/revoke", Reply::new(200, "text/plain", "").held(&never));
+        openid
+            .provider
+            .answer_next("/revoke", Reply::new(200, "text/plain", "").held(&never));
     }
     let late = async {
         // Far from the limit of this request, and with the next one more than a request may take.
@@ -509,5 +631,9 @@ async fn a_logout_works_while_the_provider_is_slow_at_everything() {
     let (out, ()) = tokio::join!(browser.post(url(&restarted, "/logout"), &[]), late);
     assert_eq!((out.status, out.location()), (303, "/"), "{}", out.body);
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
-    assert_eq!(openid.provider.seen_at("/revoke").len(), 2, "it was found, and told");
+    assert_eq!(
+        openid.provider.seen_at("/revoke").len(),
+        2,
+        "it was found, and told"
+    );
 }

@@ -51,7 +51,9 @@ async fn rotating() -> (Provider, Server) {
                 }
                 spent.push(old);
                 let next = (format!("a{}", number + 1), format!("r{}", number + 1));
-                Some(token(&json!({ "access_token": next.0, "refresh_token": next.1 })))
+                Some(token(
+                    &json!({ "access_token": next.0, "refresh_token": next.1 }),
+                ))
             }
             _ => None,
         }
@@ -63,12 +65,20 @@ async fn rotating() -> (Provider, Server) {
 
 fn refreshes(provider: &Provider) -> Vec<Seen> {
     let is_refresh = |seen: &Seen| seen.field("grant_type") == "refresh_token";
-    provider.seen_at("/token").into_iter().filter(is_refresh).collect()
+    provider
+        .seen_at("/token")
+        .into_iter()
+        .filter(is_refresh)
+        .collect()
 }
 
 fn last_bearer(provider: &Provider) -> String {
     let asked = provider.seen_at("/user");
-    asked.last().expect("a request for the user").header("authorization").to_owned()
+    asked
+        .last()
+        .expect("a request for the user")
+        .header("authorization")
+        .to_owned()
 }
 
 // check 157
@@ -82,20 +92,38 @@ async fn a_token_that_has_run_out_is_refreshed_and_reaches_the_browser_at_once()
     let old_token = browser.cookie("token").unwrap().to_owned();
 
     let answer = browser.get(url(&server, "/users/me")).await;
-    assert_eq!((answer.status, &answer.json()["username"]), (200, &"ada".into()));
+    assert_eq!(
+        (answer.status, &answer.json()["username"]),
+        (200, &"ada".into())
+    );
     assert_eq!(last_bearer(&provider), "Bearer a2");
-    let [cookie] = answer.set_cookies()[..] else { panic!("the token cookie and no other") };
-    assert!(cookie.starts_with("token=") && cookie.contains("HttpOnly"), "{cookie}");
+    let [cookie] = answer.set_cookies()[..] else {
+        panic!("the token cookie and no other")
+    };
+    assert!(
+        cookie.starts_with("token=") && cookie.contains("HttpOnly"),
+        "{cookie}"
+    );
     assert_ne!(browser.cookie("token"), Some(&*old_token));
     assert_eq!(browser.cookie("session"), Some(&*session));
 
-    let [request] = &refreshes(&provider)[..] else { panic!("one refresh") };
+    let [request] = &refreshes(&provider)[..] else {
+        panic!("one refresh")
+    };
     let basic = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
     assert_eq!(request.header("authorization"), format!("Basic {basic}"));
-    let form: Vec<_> = request.form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let form: Vec<_> = request
+        .form
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
     let mut form = form;
     form.sort_unstable();
-    assert_eq!(form, [("grant_type", "refresh_token"), ("refresh_token", "r1")], "and no scope");
+    assert_eq!(
+        form,
+        [("grant_type", "refresh_token"), ("refresh_token", "r1")],
+        "and no scope"
+    );
 
     let again = browser.get(url(&server, "/users/me")).await;
     assert_eq!((again.status, again.set_cookies()), (200, vec![]));
@@ -112,7 +140,9 @@ async fn a_refresh_authenticates_in_the_body_where_the_exchange_does() {
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
-    let [request] = &refreshes(&provider)[..] else { panic!("one refresh") };
+    let [request] = &refreshes(&provider)[..] else {
+        panic!("one refresh")
+    };
     assert_eq!(request.field("client_id"), CLIENT_ID);
     assert_eq!(request.field("client_secret"), CLIENT_SECRET);
     assert!(!request.headers.contains_key("authorization"));
@@ -131,13 +161,18 @@ async fn a_page_that_needs_no_token_refreshes_none() {
 async fn a_token_that_says_no_end_is_used_as_it_is() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
-    for changes in
-        [json!({ "expires_in": null }), json!({ "expires_in": 0, "refresh_token": null })]
-    {
+    for changes in [
+        json!({ "expires_in": null }),
+        json!({ "expires_in": 0, "refresh_token": null }),
+    ] {
         provider.answer_next("/token", token(&changes));
         let mut browser = Browser::new();
         browser.log_in_with_code(&server).await;
-        assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200, "{changes}");
+        assert_eq!(
+            browser.get(url(&server, "/users/me")).await.status,
+            200,
+            "{changes}"
+        );
         assert_eq!(last_bearer(&provider), "Bearer access");
     }
     assert_eq!(refreshes(&provider).len(), 0);
@@ -164,12 +199,20 @@ async fn fifty_requests_at_once_share_one_refresh() {
     assert_eq!(refreshes(&provider).len(), 1);
 
     let mut late = before.clone();
-    assert_eq!(late.get(url(&server, "/users/me")).await.status, 200, "with the old cookie");
+    assert_eq!(
+        late.get(url(&server, "/users/me")).await.status,
+        200,
+        "with the old cookie"
+    );
     assert_eq!(refreshes(&provider).len(), 1);
     assert_eq!(last_bearer(&provider), "Bearer a2");
     for (_, mut browser) in answers {
         let answer = browser.get(url(&server, "/users/me")).await;
-        assert_eq!((answer.status, answer.set_cookies()), (200, vec![]), "each got the new token");
+        assert_eq!(
+            (answer.status, answer.set_cookies()),
+            (200, vec![]),
+            "each got the new token"
+        );
     }
 }
 
@@ -186,7 +229,11 @@ async fn two_people_do_not_share_a_refresh() {
             }
             _ => return None,
         };
-        let ended = if seen.field("code").is_empty() { 3600 } else { 0 };
+        let ended = if seen.field("code").is_empty() {
+            3600
+        } else {
+            0
+        };
         let changes = json!({ "access_token": name, "refresh_token": name, "expires_in": ended });
         Some(token(&changes))
     })
@@ -195,7 +242,9 @@ async fn two_people_do_not_share_a_refresh() {
     for name in ["ada", "bob"] {
         let mut browser = Browser::new();
         let login = browser.get(url(&server, "/login")).await;
-        browser.come_back(&server, &login, &format!("code={name}")).await;
+        browser
+            .come_back(&server, &login, &format!("code={name}"))
+            .await;
         let user = browser.get(url(&server, "/users/me")).await;
         assert_eq!(user.json()["username"], format!("Bearer {name}"));
     }
@@ -218,13 +267,20 @@ async fn a_caller_who_hangs_up_loses_no_token() {
     assert!(request.await.is_err_and(|error| error.is_cancelled()));
     for _ in 0..3 {
         let answer = browser.get(url(&server, "/privileged")).await;
-        assert_eq!(answer.status, 200, "the server has time to see that the caller is gone");
+        assert_eq!(
+            answer.status, 200,
+            "the server has time to see that the caller is gone"
+        );
     }
 
     release.notify_one();
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
     assert_eq!(last_bearer(&provider), "Bearer a2");
-    assert_eq!(refreshes(&provider).len(), 1, "the refresh token is spent once");
+    assert_eq!(
+        refreshes(&provider).len(),
+        1,
+        "the refresh token is spent once"
+    );
 }
 
 // check 155
@@ -242,11 +298,15 @@ async fn a_refresh_under_way_does_not_undo_a_logout() {
     browser.post(url(&server, "/logout"), &[]).await;
     release.notify_one();
     let late = request.await.expect("an answer");
-    let [cookie] = late.set_cookies()[..] else { panic!("one cookie") };
+    let [cookie] = late.set_cookies()[..] else {
+        panic!("one cookie")
+    };
     assert!(cookie.starts_with("token="), "never the session: {cookie}");
 
     let value = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
-    browser.cookies.insert(("127.0.0.1".to_owned(), "token".to_owned()), value);
+    browser
+        .cookies
+        .insert(("127.0.0.1".to_owned(), "token".to_owned()), value);
     for path in ["/privileged", "/users/me"] {
         assert_eq!(browser.get(url(&server, path)).await.status, 401, "{path}");
     }
@@ -277,8 +337,14 @@ async fn when_the_provider_gives_no_other_token_the_person_is_logged_out() {
     browser.log_in_with_code(&server).await;
     provider.answer_next("/token", Reply::error(400, "invalid_grant"));
     let answer = browser.get(url(&server, "/users/me")).await;
-    assert_eq!((answer.status, &answer.json()["detail"]), (401, &"Not logged in".into()));
-    assert_eq!(answer.header("www-authenticate"), "Cookie realm=\"session\"");
+    assert_eq!(
+        (answer.status, &answer.json()["detail"]),
+        (401, &"Not logged in".into())
+    );
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Cookie realm=\"session\""
+    );
     assert_eq!(browser.cookie_names(), [""; 0]);
     assert_eq!(browser.get(url(&server, "/privileged")).await.status, 401);
 }
@@ -301,11 +367,23 @@ async fn when_the_provider_is_down_the_person_stays_logged_in() {
         let what = format!("{reply:?}");
         provider.answer_next("/token", reply);
         let answer = browser.get(url(&server, "/users/me")).await;
-        assert_eq!((answer.status, answer.set_cookies()), (502, vec![]), "{what}");
+        assert_eq!(
+            (answer.status, answer.set_cookies()),
+            (502, vec![]),
+            "{what}"
+        );
         assert!(!answer.body.contains("upstream"), "{what}");
-        assert_eq!(browser.get(url(&server, "/privileged")).await.status, 200, "{what}");
+        assert_eq!(
+            browser.get(url(&server, "/privileged")).await.status,
+            200,
+            "{what}"
+        );
     }
-    assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200, "later it goes on");
+    assert_eq!(
+        browser.get(url(&server, "/users/me")).await.status,
+        200,
+        "later it goes on"
+    );
     assert_eq!(last_bearer(&provider), "Bearer a2");
 }
 

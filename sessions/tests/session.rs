@@ -38,19 +38,27 @@ async fn scripted() -> (Provider, Server) {
         _ => None,
     })
     .await;
-    let server = start(sessions::app, &provider.settings_and(&[("SESSION_SECRET", SECRET)])).await;
+    let server = start(
+        sessions::app,
+        &provider.settings_and(&[("SESSION_SECRET", SECRET)]),
+    )
+    .await;
     (provider, server)
 }
 
 async fn log_in_as(browser: &mut Browser, server: &Server, name: &str) -> Answer {
     let login = browser.get(url(server, "/login")).await;
-    browser.come_back(server, &login, &format!("code={name}")).await
+    browser
+        .come_back(server, &login, &format!("code={name}"))
+        .await
 }
 
 /// Asks with this `Cookie` header and no other.
 async fn get_with(server: &Server, path: &str, cookie: impl AsRef<[u8]>) -> Answer {
     let mut browser = Browser::new();
-    let request = browser.request(Method::GET, url(server, path)).header("cookie", cookie.as_ref());
+    let request = browser
+        .request(Method::GET, url(server, path))
+        .header("cookie", cookie.as_ref());
     browser.send(request).await
 }
 
@@ -59,8 +67,13 @@ fn forge(secret: &str, user: &Value, lifetime: Duration) -> String {
     let cookies = Cookies::default();
     let session = json!({ "id": "session-id", "user": user });
     let keys = CookieKeys::new(&[secret.to_owned()], false);
-    keys.sign(&cookies, "session", &session, lifetime).expect("it fits");
-    cookies.get("session").expect("the cookie").value().to_owned()
+    keys.sign(&cookies, "session", &session, lifetime)
+        .expect("it fits");
+    cookies
+        .get("session")
+        .expect("the cookie")
+        .value()
+        .to_owned()
 }
 
 fn ada() -> Value {
@@ -73,7 +86,11 @@ async fn visiting_login_alone_does_not_open_privileged() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     browser.get(url(&server, "/login")).await;
-    assert_eq!(browser.cookies.len(), 1, "there is a cookie, and it opens nothing");
+    assert_eq!(
+        browser.cookies.len(),
+        1,
+        "there is a cookie, and it opens nothing"
+    );
     for path in ["/privileged", "/users/me"] {
         let answer = browser.get(url(&server, path)).await;
         assert_eq!(answer.status, 401, "{path}");
@@ -88,12 +105,25 @@ async fn a_failed_login_opens_nothing() {
     let mut browser = Browser::new();
     let expect = async |browser: &mut Browser, answer: Answer, status: u16| {
         assert_eq!(answer.status, status, "{} {}", answer.url, answer.body);
-        assert!(!browser.cookie_names().contains(&"session"), "{}", answer.url);
-        assert_eq!(browser.get(url(&server, "/privileged")).await.status, 401, "{}", answer.url);
+        assert!(
+            !browser.cookie_names().contains(&"session"),
+            "{}",
+            answer.url
+        );
+        assert_eq!(
+            browser.get(url(&server, "/privileged")).await.status,
+            401,
+            "{}",
+            answer.url
+        );
     };
     let wrong_state = browser.get(url(&server, "/auth?code=ada&state=x")).await;
     expect(&mut browser, wrong_state, 400).await;
-    for (answer, status) in [("error=access_denied", 403), ("error=server_error", 502), ("", 400)] {
+    for (answer, status) in [
+        ("error=access_denied", 403),
+        ("error=server_error", 502),
+        ("", 400),
+    ] {
         let login = browser.get(url(&server, "/login")).await;
         let answer = browser.come_back(&server, &login, answer).await;
         expect(&mut browser, answer, status).await;
@@ -106,10 +136,18 @@ async fn a_failed_login_opens_nothing() {
         ("/user", Reply::new(401, "text/plain", ""), 502),
         ("/user", Reply::new(500, "text/plain", ""), 502),
         ("/user", Reply::json(200, &json!({})), 502),
-        ("/user", Reply::json(200, &json!({ "id": null, "username": "ada" })), 502),
+        (
+            "/user",
+            Reply::json(200, &json!({ "id": null, "username": "ada" })),
+            502,
+        ),
         ("/user", Reply::json(200, &json!({ "id": "" })), 502),
         ("/user", Reply::json(200, &json!([{ "id": "1" }])), 502),
-        ("/user", Reply::json(200, &json!({ "id": "1", "error": "no" })), 502),
+        (
+            "/user",
+            Reply::json(200, &json!({ "id": "1", "error": "no" })),
+            502,
+        ),
     ] {
         provider.answer_next(path, reply);
         let answer = log_in_as(&mut browser, &server, "ada").await;
@@ -130,7 +168,11 @@ async fn a_callback_of_another_browser_logs_nobody_in_or_out() {
 
     log_in_as(&mut victim, &server, "ada").await;
     let asked = provider.token_requests();
-    for path in [&bait, &url(&server, "/auth"), &url(&server, "/auth?code=mallory")] {
+    for path in [
+        &bait,
+        &url(&server, "/auth"),
+        &url(&server, "/auth?code=mallory"),
+    ] {
         assert_eq!(victim.get(path).await.status, 400, "{path}");
     }
     assert_eq!(provider.token_requests(), asked);
@@ -148,7 +190,11 @@ async fn a_callback_begins_one_session() {
     let mut copy = browser.clone();
     assert_eq!(browser.get(&callback).await.status, 303);
     assert_eq!(browser.get(&callback).await.status, 400);
-    assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200, "the session stays");
+    assert_eq!(
+        browser.get(url(&server, "/users/me")).await.status,
+        200,
+        "the session stays"
+    );
 
     let replayed = copy.get(&callback).await;
     assert_eq!((replayed.status, copy.cookie("session")), (400, None));
@@ -162,7 +208,10 @@ async fn the_cookies_are_out_of_reach_of_scripts_and_other_sites() {
     let done = log_in_as(&mut browser, &server, "ada").await;
     for name in ["session=", "token="] {
         let cookies = done.set_cookies();
-        let cookie = cookies.iter().find(|cookie| cookie.starts_with(name)).expect(name);
+        let cookie = cookies
+            .iter()
+            .find(|cookie| cookie.starts_with(name))
+            .expect(name);
         let attributes: BTreeSet<_> = cookie.split("; ").skip(1).collect();
         let expected = ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=604800"];
         assert_eq!(attributes, expected.into_iter().collect(), "{cookie}");
@@ -173,7 +222,10 @@ async fn the_cookies_are_out_of_reach_of_scripts_and_other_sites() {
 #[tokio::test]
 async fn under_https_the_cookies_are_secure_and_of_this_host_alone() {
     let provider = Provider::start().await;
-    let https = [("PUBLIC_URL", "https://app.example"), ("SESSION_SECRET", SECRET)];
+    let https = [
+        ("PUBLIC_URL", "https://app.example"),
+        ("SESSION_SECRET", SECRET),
+    ];
     let server = start(sessions::app, &provider.settings_and(&https)).await;
     let mut browser = Browser::new();
     let done = browser.log_in_with_code(&server).await;
@@ -181,7 +233,10 @@ async fn under_https_the_cookies_are_secure_and_of_this_host_alone() {
     assert_eq!(browser.cookie_names(), ["__Host-session", "__Host-token"]);
     for cookie in done.set_cookies() {
         assert!(cookie.starts_with("__Host-"), "{cookie}");
-        assert!(cookie.contains("; Secure") && cookie.contains("; Path=/"), "{cookie}");
+        assert!(
+            cookie.contains("; Secure") && cookie.contains("; Path=/"),
+            "{cookie}"
+        );
         assert!(!cookie.contains("Domain"), "{cookie}");
     }
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
@@ -195,7 +250,12 @@ async fn under_https_the_cookies_are_secure_and_of_this_host_alone() {
 
     let out = browser.post(url(&server, "/logout"), &[]).await;
     assert_eq!((out.status, browser.cookie_names()), (303, vec![]));
-    assert!(out.set_cookies().iter().all(|cookie| cookie.contains("Secure")), "else it is kept");
+    assert!(
+        out.set_cookies()
+            .iter()
+            .all(|cookie| cookie.contains("Secure")),
+        "else it is kept"
+    );
 }
 
 // check 68
@@ -207,7 +267,9 @@ async fn no_token_is_readable_in_a_cookie() {
     browser.log_in_with_code(&server).await;
     let session = browser.cookie("session").unwrap();
     // The signature, 44 characters, stands before the value.
-    let readable = BASE64_URL_SAFE_NO_PAD.decode(&session[44..]).expect("base64url");
+    let readable = BASE64_URL_SAFE_NO_PAD
+        .decode(&session[44..])
+        .expect("base64url");
     let readable: Value = serde_json::from_slice(&readable).expect("JSON, readable as promised");
     let user = json!({ "provider": "127.0.0.1", "subject": "1", "name": "ada" });
     assert_eq!(readable["value"]["user"], user);
@@ -216,9 +278,17 @@ async fn no_token_is_readable_in_a_cookie() {
 
     let token = browser.cookie("token").unwrap();
     let decoded = BASE64_STANDARD.decode(token).expect("base64");
-    let texts = [session, token, &readable.to_string(), &String::from_utf8_lossy(&decoded)];
+    let texts = [
+        session,
+        token,
+        &readable.to_string(),
+        &String::from_utf8_lossy(&decoded),
+    ];
     for text in texts {
-        assert!(!text.contains("access-1") && !text.contains("refresh-1"), "{text}");
+        assert!(
+            !text.contains("access-1") && !text.contains("refresh-1"),
+            "{text}"
+        );
     }
 }
 
@@ -229,11 +299,18 @@ async fn a_changed_session_cookie_is_worth_nothing() {
     let (mut ada, mut bob) = (Browser::new(), Browser::new());
     log_in_as(&mut ada, &server, "ada").await;
     log_in_as(&mut bob, &server, "bob").await;
-    let (session, bobs) = (ada.cookie("session").unwrap(), bob.cookie("session").unwrap());
+    let (session, bobs) = (
+        ada.cookie("session").unwrap(),
+        bob.cookie("session").unwrap(),
+    );
     assert!(session.is_ascii() && session.len() > 200);
 
     let flipped = (0..session.len()).map(|at| {
-        let other = if session.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let other = if session.as_bytes()[at] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
         [&session[..at], other, &session[at + 1..]].concat()
     });
     let middle = session.len() / 2;
@@ -254,10 +331,17 @@ async fn a_changed_session_cookie_is_worth_nothing() {
     let mut browser = Browser::new();
     for value in flipped.chain(wrong) {
         let request = browser.request(Method::GET, url(&server, "/privileged"));
-        let answer = browser.send(request.header("cookie", format!("session={value}"))).await;
+        let answer = browser
+            .send(request.header("cookie", format!("session={value}")))
+            .await;
         assert_eq!(answer.status, 401, "{value}");
     }
-    let not_text = get_with(&server, "/privileged", [b"session=", &b"\xff\xfe"[..]].concat()).await;
+    let not_text = get_with(
+        &server,
+        "/privileged",
+        [b"session=", &b"\xff\xfe"[..]].concat(),
+    )
+    .await;
     assert_eq!(not_text.status, 401);
     let whole = get_with(&server, "/privileged", format!("session={session}")).await;
     assert_eq!(whole.status, 200, "else this proves nothing");
@@ -286,8 +370,15 @@ async fn a_changed_or_foreign_token_cookie_is_worth_nothing() {
         let answer = browser.get(url(&server, "/users/me")).await;
         assert_eq!(answer.status, 401, "{value}");
     }
-    assert_eq!(provider.seen_at("/user").len(), asked, "the provider is not asked");
-    assert_eq!(ada.get(url(&server, "/users/me")).await.json()["username"], "ada");
+    assert_eq!(
+        provider.seen_at("/user").len(),
+        asked,
+        "the provider is not asked"
+    );
+    assert_eq!(
+        ada.get(url(&server, "/users/me")).await.json()["username"],
+        "ada"
+    );
 }
 
 // check 26
@@ -306,15 +397,24 @@ async fn a_cookie_under_another_name_is_worth_nothing() {
         assert_eq!(answer.status, 401);
     }
     for moved in [&session, &pending] {
-        let answer =
-            get_with(&server, "/users/me", format!("session={session}; token={moved}")).await;
+        let answer = get_with(
+            &server,
+            "/users/me",
+            format!("session={session}; token={moved}"),
+        )
+        .await;
         assert_eq!(answer.status, 401);
     }
     let asked = provider.token_requests();
     for moved in [&session, &token] {
         let callback = callback(&server, &login, "code=ada");
         let path = callback.strip_prefix(&url(&server, "")).unwrap();
-        assert_eq!(get_with(&server, path, format!("{name}={moved}")).await.status, 400);
+        assert_eq!(
+            get_with(&server, path, format!("{name}={moved}"))
+                .await
+                .status,
+            400
+        );
     }
     assert_eq!(provider.token_requests(), asked);
 }
@@ -338,12 +438,18 @@ async fn a_session_signed_with_another_key_is_worth_nothing() {
     let (_provider, server) = scripted().await;
     for secret in [OTHER_SECRET, PUBLISHED, &SECRET.to_uppercase()] {
         let cookie = format!("session={}", forge(secret, &ada(), LIFETIME));
-        assert_eq!(get_with(&server, "/privileged", cookie).await.status, 401, "{secret}");
+        assert_eq!(
+            get_with(&server, "/privileged", cookie).await.status,
+            401,
+            "{secret}"
+        );
     }
     let own = forge(SECRET, &ada(), LIFETIME);
     for key in [Key::from(&[0; 64]), Key::from(SECRET.as_bytes())] {
         let cookies = Cookies::default();
-        cookies.signed(&key).add(Cookie::new("session", own[44..].to_owned()));
+        cookies
+            .signed(&key)
+            .add(Cookie::new("session", own[44..].to_owned()));
         let cookie = format!("session={}", cookies.get("session").unwrap().value());
         assert_eq!(get_with(&server, "/privileged", cookie).await.status, 401);
     }
@@ -406,7 +512,10 @@ async fn each_login_is_a_session_of_its_own() {
 
     browser.set_cookie("token", token);
     let answer = browser.get(url(&server, "/users/me")).await;
-    assert_eq!(answer.status, 401, "the token of the first session does not serve the second");
+    assert_eq!(
+        answer.status, 401,
+        "the token of the first session does not serve the second"
+    );
 }
 
 // check 73
@@ -415,7 +524,11 @@ async fn a_session_that_has_ended_is_worth_nothing_also_with_a_good_signature() 
     let (_provider, server) = scripted().await;
     for (lifetime, status) in [(Duration::ZERO, 401), (LIFETIME, 200)] {
         let cookie = format!("session={}", forge(SECRET, &ada(), lifetime));
-        assert_eq!(get_with(&server, "/privileged", cookie).await.status, status, "{lifetime:?}");
+        assert_eq!(
+            get_with(&server, "/privileged", cookie).await.status,
+            status,
+            "{lifetime:?}"
+        );
     }
 }
 
@@ -433,7 +546,8 @@ async fn a_login_that_took_too_long_is_refused() {
         });
         let cookies = Cookies::default();
         let keys = CookieKeys::new(&[SECRET.to_owned()], false);
-        keys.encrypt(&cookies, "login_the-state", &pending, lifetime).unwrap();
+        keys.encrypt(&cookies, "login_the-state", &pending, lifetime)
+            .unwrap();
         let value = cookies.get("login_the-state").unwrap().value().to_owned();
         let cookie = format!("login_the-state={value}");
         let answer = get_with(&server, "/auth?code=ada&state=the-state", cookie).await;
@@ -452,7 +566,11 @@ async fn who_logs_in_as_somebody_else_is_somebody_else() {
         let user = browser.get(url(&server, "/users/me")).await;
         assert_eq!(user.json()["username"], name);
         let index = browser.visit(url(&server, "/")).await;
-        assert!(index.body.contains(&format!("<strong>{name}</strong>")), "{}", index.body);
+        assert!(
+            index.body.contains(&format!("<strong>{name}</strong>")),
+            "{}",
+            index.body
+        );
     }
     assert_eq!(browser.cookie_names(), ["session", "token"]);
 }
@@ -467,8 +585,15 @@ async fn the_user_comes_from_the_provider_and_goes_to_this_origin_alone() {
         .request(Method::GET, url(&server, "/users/me"))
         .header("origin", "https://evil.example");
     let answer = browser.send(request).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
-    assert_eq!(answer.json(), json!({ "id": 294, "username": "ada" }), "the JSON and no more");
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/json")
+    );
+    assert_eq!(
+        answer.json(),
+        json!({ "id": 294, "username": "ada" }),
+        "the JSON and no more"
+    );
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("access-control-allow-origin"), "");
@@ -477,10 +602,18 @@ async fn the_user_comes_from_the_provider_and_goes_to_this_origin_alone() {
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
 
     let asked = provider.seen().into_iter().next_back().unwrap();
-    assert_eq!((asked.method.as_str(), &*asked.path), ("GET", "/user"), "no query");
+    assert_eq!(
+        (asked.method.as_str(), &*asked.path),
+        ("GET", "/user"),
+        "no query"
+    );
     assert_eq!(asked.header("authorization"), "Bearer ada");
     assert_eq!(asked.header("accept"), "application/json");
-    assert!(asked.header("user-agent").starts_with("oauth2-axum-examples/"));
+    assert!(
+        asked
+            .header("user-agent")
+            .starts_with("oauth2-axum-examples/")
+    );
     assert_eq!(asked.header("cookie"), "");
 }
 
@@ -493,7 +626,10 @@ async fn when_the_provider_knows_the_token_no_more_the_session_ends() {
     provider.answer_next("/user", Reply::new(401, "text/plain", "upstream"));
     let answer = browser.get(url(&server, "/users/me")).await;
     assert_eq!(answer.status, 401);
-    assert_eq!(answer.header("www-authenticate"), "Cookie realm=\"session\"");
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Cookie realm=\"session\""
+    );
     assert_eq!(answer.json()["detail"], "Not logged in");
     assert_eq!(browser.cookie_names(), [""; 0]);
     assert_eq!(browser.get(url(&server, "/privileged")).await.status, 401);
@@ -521,7 +657,11 @@ async fn when_the_provider_fails_the_person_stays_logged_in() {
         Reply::new(200, json_type, b"{\"upstream\":\"\xff\"}"),
         Reply::json(200, &json!(["upstream"])),
         Reply::json(200, &json!({ "error": "upstream" })),
-        Reply::new(200, json_type, format!("{{\"id\":\"{}\"}}", "upstream".repeat(10_000))),
+        Reply::new(
+            200,
+            json_type,
+            format!("{{\"id\":\"{}\"}}", "upstream".repeat(10_000)),
+        ),
         Reply::new(200, json_type, "[".repeat(60_000)),
         Reply::redirect(302, &to),
         Reply::redirect(307, &to),
@@ -531,7 +671,11 @@ async fn when_the_provider_fails_the_person_stays_logged_in() {
         let answer = browser.get(url(&server, "/users/me")).await;
         assert_eq!(answer.status, 502, "{what}");
         assert!(!answer.body.contains("upstream"), "{what}: {}", answer.body);
-        assert_eq!(browser.get(url(&server, "/privileged")).await.status, 200, "{what}");
+        assert_eq!(
+            browser.get(url(&server, "/privileged")).await.status,
+            200,
+            "{what}"
+        );
     }
     assert_eq!(elsewhere.seen().len(), 0, "no token goes to another origin");
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
@@ -546,16 +690,28 @@ async fn when_the_provider_fails_the_person_stays_logged_in() {
 async fn a_token_too_large_for_a_cookie_is_an_error_that_says_so() {
     let (provider, server) = scripted().await;
     let size = |access: usize| token(&json!({ "access_token": "t".repeat(access) }));
-    for (length, fits) in [(1000, true), (2500, true), (3500, false), (12 * 1024, false)] {
+    for (length, fits) in [
+        (1000, true),
+        (2500, true),
+        (3500, false),
+        (12 * 1024, false),
+    ] {
         let mut browser = Browser::new();
         provider.answer_next("/token", size(length));
         provider.answer_next("/user", Reply::json(200, &json!({ "id": 1 })));
         // The browser itself refuses, loudly, what a real one would drop without a word.
         let answer = log_in_as(&mut browser, &server, "ada").await;
         if fits {
-            assert_eq!((answer.status, browser.cookie_names()), (303, vec!["session", "token"]));
+            assert_eq!(
+                (answer.status, browser.cookie_names()),
+                (303, vec!["session", "token"])
+            );
         } else {
-            assert_eq!((answer.status, browser.cookie_names()), (502, vec![]), "{length}");
+            assert_eq!(
+                (answer.status, browser.cookie_names()),
+                (502, vec![]),
+                "{length}"
+            );
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
             assert!(detail.contains("too large for a cookie"), "{detail}");
         }
@@ -569,20 +725,61 @@ async fn a_weak_secret_is_refused_at_the_start() {
     let short = &SECRET[1..];
     let two = format!("{SECRET},{short}");
     for (vars, what) in [
-        ([("SESSION_SECRET", ""), ("PUBLIC_URL", "http://127.0.0.1:9")], "is empty"),
-        ([("SESSION_SECRET", short), ("PUBLIC_URL", "http://127.0.0.1:9")], "is too short"),
-        ([("SESSION_SECRET", &two), ("PUBLIC_URL", "http://127.0.0.1:9")], "is too short"),
         (
-            [("SESSION_SECRET", PUBLISHED), ("PUBLIC_URL", "http://127.0.0.1:9")],
+            [("SESSION_SECRET", ""), ("PUBLIC_URL", "http://127.0.0.1:9")],
+            "is empty",
+        ),
+        (
+            [
+                ("SESSION_SECRET", short),
+                ("PUBLIC_URL", "http://127.0.0.1:9"),
+            ],
+            "is too short",
+        ),
+        (
+            [
+                ("SESSION_SECRET", &two),
+                ("PUBLIC_URL", "http://127.0.0.1:9"),
+            ],
+            "is too short",
+        ),
+        (
+            [
+                ("SESSION_SECRET", PUBLISHED),
+                ("PUBLIC_URL", "http://127.0.0.1:9"),
+            ],
             "is the published example",
         ),
-        ([("BIND_ADDR", "127.0.0.1:0"), ("PUBLIC_URL", "https://app.example")], "is missing"),
-        ([("BIND_ADDR", "0.0.0.0:0"), ("PUBLIC_URL", "http://127.0.0.1:9")], "is missing"),
+        (
+            [
+                ("BIND_ADDR", "127.0.0.1:0"),
+                ("PUBLIC_URL", "https://app.example"),
+            ],
+            "is missing",
+        ),
+        (
+            [
+                ("BIND_ADDR", "0.0.0.0:0"),
+                ("PUBLIC_URL", "http://127.0.0.1:9"),
+            ],
+            "is missing",
+        ),
     ] {
-        let vars = [&[("BIND_ADDR", "127.0.0.1:0")], &*provider.settings_and(&vars)].concat();
-        let problems = Server::start(sessions::app, Settings::from_vars(vars)).await.unwrap_err();
-        let [line] = &problems[..] else { panic!("{problems:#?}") };
-        assert!(line.starts_with("SESSION_SECRET ") && line.contains(what), "{line}");
+        let vars = [
+            &[("BIND_ADDR", "127.0.0.1:0")],
+            &*provider.settings_and(&vars),
+        ]
+        .concat();
+        let problems = Server::start(sessions::app, Settings::from_vars(vars))
+            .await
+            .unwrap_err();
+        let [line] = &problems[..] else {
+            panic!("{problems:#?}")
+        };
+        assert!(
+            line.starts_with("SESSION_SECRET ") && line.contains(what),
+            "{line}"
+        );
         assert!(!line.contains(short), "the secret is not shown: {line}");
     }
 }
@@ -591,13 +788,24 @@ async fn a_weak_secret_is_refused_at_the_start() {
 async fn a_session_needs_a_provider_that_says_who_the_user_is() {
     let provider = Provider::start().await;
     let vars = provider.settings_and(&[("BIND_ADDR", "127.0.0.1:0"), ("USERINFO_URL", "")]);
-    let problems = Server::start(sessions::app, Settings::from_vars(vars)).await.unwrap_err();
-    assert_eq!(problems, ["USERINFO_URL is missing; a session is about who the user is"]);
+    let problems = Server::start(sessions::app, Settings::from_vars(vars))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        problems,
+        ["USERINFO_URL is missing; a session is about who the user is"]
+    );
 
     let vars = [("BIND_ADDR", "127.0.0.1:0"), ("PROVIDER", "custom")];
-    let problems = Server::start(sessions::app, Settings::from_vars(vars)).await.unwrap_err();
+    let problems = Server::start(sessions::app, Settings::from_vars(vars))
+        .await
+        .unwrap_err();
     let missing = ["AUTH_URL", "CLIENT_ID", "TOKEN_URL", "USERINFO_URL"];
-    assert!(missing.iter().all(|name| problems.iter().any(|line| line.starts_with(name))));
+    assert!(
+        missing
+            .iter()
+            .all(|name| problems.iter().any(|line| line.starts_with(name)))
+    );
     assert_eq!(problems.len(), missing.len(), "all at once: {problems:?}");
 }
 
@@ -613,12 +821,18 @@ async fn a_secret_can_be_changed_without_logging_anybody_out() {
     let mut browser = Browser::new();
     log_in_as(&mut browser, &old, "ada").await;
     let status = async |server| browser.clone().get(url(server, "/users/me")).await.status;
-    assert_eq!([status(&old).await, status(&both).await, status(&new).await], [200, 200, 401]);
+    assert_eq!(
+        [status(&old).await, status(&both).await, status(&new).await],
+        [200, 200, 401]
+    );
 
     let mut browser = Browser::new();
     log_in_as(&mut browser, &both, "ada").await;
     let status = async |server| browser.clone().get(url(server, "/users/me")).await.status;
-    assert_eq!([status(&old).await, status(&both).await, status(&new).await], [401, 200, 200]);
+    assert_eq!(
+        [status(&old).await, status(&both).await, status(&new).await],
+        [401, 200, 200]
+    );
 }
 
 #[tokio::test]
@@ -626,7 +840,10 @@ async fn a_login_under_way_survives_the_change_of_the_secret() {
     let (provider, _) = scripted().await;
     let start_with = async |secrets: &str| {
         // One server to the browser, before and after the change.
-        let vars = [("SESSION_SECRET", secrets), ("PUBLIC_URL", "http://127.0.0.1:5000")];
+        let vars = [
+            ("SESSION_SECRET", secrets),
+            ("PUBLIC_URL", "http://127.0.0.1:5000"),
+        ];
         start(sessions::app, &provider.settings_and(&vars)).await
     };
     let old = start_with(SECRET).await;
@@ -635,12 +852,22 @@ async fn a_login_under_way_survives_the_change_of_the_secret() {
     let before = browser.clone();
 
     let both = start_with(&format!("{OTHER_SECRET},{SECRET}")).await;
-    assert_eq!(browser.come_back(&both, &login, "code=ada").await.status, 303);
+    assert_eq!(
+        browser.come_back(&both, &login, "code=ada").await.status,
+        303
+    );
     let new = start_with(OTHER_SECRET).await;
-    assert_eq!(browser.get(url(&new, "/privileged")).await.status, 200, "signed with the first");
+    assert_eq!(
+        browser.get(url(&new, "/privileged")).await.status,
+        200,
+        "signed with the first"
+    );
 
     let refused = before.clone().come_back(&new, &login, "code=ada").await;
-    assert_eq!(refused.status, 400, "when the old one is gone, so are its logins");
+    assert_eq!(
+        refused.status, 400,
+        "when the old one is gone, so are its logins"
+    );
 }
 
 #[tokio::test]
@@ -653,7 +880,11 @@ async fn any_replica_with_the_secret_serves_the_session() {
     assert_eq!(browser.get(url(&second, "/users/me")).await.status, 200);
 
     let random = start(sessions::app, &provider.settings()).await;
-    assert_eq!(browser.get(url(&random, "/privileged")).await.status, 401, "its secret is random");
+    assert_eq!(
+        browser.get(url(&random, "/privileged")).await.status,
+        401,
+        "its secret is random"
+    );
 }
 
 #[tokio::test]
@@ -669,8 +900,13 @@ async fn a_login_ends_where_next_says() {
         ("privileged", "/users/me"),
     ] {
         let mut browser = Browser::new();
-        let login = browser.get(url(&server, &format!("/login?next={next}"))).await;
-        assert!(!login.location().contains("next"), "the provider is not told");
+        let login = browser
+            .get(url(&server, &format!("/login?next={next}")))
+            .await;
+        assert!(
+            !login.location().contains("next"),
+            "the provider is not told"
+        );
         let done = browser.come_back(&server, &login, "code=ada").await;
         assert_eq!(done.location(), end, "{next}");
     }
@@ -733,8 +969,13 @@ async fn unfinished_logins_do_not_pile_up_beside_a_session() {
         browser.get(url(&server, &next)).await;
     }
     assert_eq!(browser.cookies.len(), 2 + 5, "{:?}", browser.cookie_names());
-    let logins = browser.cookies.iter().filter(|((_, name), _)| name.starts_with("login_"));
-    let header: usize = logins.map(|((_, name), value)| name.len() + value.len() + 3).sum();
+    let logins = browser
+        .cookies
+        .iter()
+        .filter(|((_, name), _)| name.starts_with("login_"));
+    let header: usize = logins
+        .map(|((_, name), value)| name.len() + value.len() + 3)
+        .sum();
     assert!(header < 4096, "a Cookie header of {header} bytes");
     assert_eq!(log_in_as(&mut browser, &server, "bob").await.status, 303);
 }

@@ -15,9 +15,15 @@ async fn a_person_logs_in_is_known_and_logs_out() {
     let mut browser = Browser::new();
 
     let index = browser.visit(url(&server, "/")).await;
-    assert_eq!((index.status, index.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert_eq!(
+        (index.status, index.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
     assert!(index.body.contains("Nobody is logged in"), "{}", index.body);
-    let link = format!("<a href=\"{}/login\">Log in with Discord</a>", server.public_url);
+    let link = format!(
+        "<a href=\"{}/login\">Log in with Discord</a>",
+        server.public_url
+    );
     assert!(index.body.contains(&link), "{}", index.body);
     assert!(!index.body.contains("action=\"/logout\""), "{}", index.body);
 
@@ -26,21 +32,41 @@ async fn a_person_logs_in_is_known_and_logs_out() {
     assert_eq!(done.header("cache-control"), "no-store");
     assert_eq!(done.header("referrer-policy"), "no-referrer");
     assert_eq!(done.header("x-content-type-options"), "nosniff");
-    assert_eq!(browser.cookie_names(), ["session", "token"], "the login cookie is cleared");
+    assert_eq!(
+        browser.cookie_names(),
+        ["session", "token"],
+        "the login cookie is cleared"
+    );
 
     let user = browser.get(url(&server, "/users/me")).await;
     assert_eq!(user.status, 200);
     let user = user.json();
-    assert_eq!((&user["username"], &user["global_name"]), (&"ada".into(), &"ada".into()));
+    assert_eq!(
+        (&user["username"], &user["global_name"]),
+        (&"ada".into(), &"ada".into())
+    );
     assert!(user["id"].is_string() && user["avatar"].is_null(), "{user}");
 
     let privileged = browser.get(url(&server, "/privileged")).await;
     assert_eq!(privileged.status, 200);
-    assert_eq!(privileged.json(), "Congratulations, you are logged in using Discord!");
+    assert_eq!(
+        privileged.json(),
+        "Congratulations, you are logged in using Discord!"
+    );
 
     let index = browser.visit(url(&server, "/")).await;
-    assert!(index.body.contains("logged in as <strong>ada</strong>"), "{}", index.body);
-    assert!(index.body.contains("<form method=\"post\" action=\"/logout\">"), "{}", index.body);
+    assert!(
+        index.body.contains("logged in as <strong>ada</strong>"),
+        "{}",
+        index.body
+    );
+    assert!(
+        index
+            .body
+            .contains("<form method=\"post\" action=\"/logout\">"),
+        "{}",
+        index.body
+    );
     assert!(!index.body.contains("Log in with"), "{}", index.body);
 
     let out = browser.post(url(&server, "/logout"), &[]).await;
@@ -72,7 +98,10 @@ async fn a_custom_provider_is_named_by_its_host() {
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     let privileged = browser.get(url(&server, "/privileged")).await;
-    assert_eq!(privileged.json(), "Congratulations, you are logged in using 127.0.0.1!");
+    assert_eq!(
+        privileged.json(),
+        "Congratulations, you are logged in using 127.0.0.1!"
+    );
 }
 
 // checks 14, 36, 63, 75, 147, 149
@@ -85,12 +114,30 @@ async fn every_route_answers_every_visitor_as_promised() {
     let table = [
         ("GET", "/", [200, 200, 200], "content-type", HTML),
         ("POST", "/", [405, 405, 405], "allow", "GET,HEAD"),
-        ("GET", "/login", [303, 303, 303], "cache-control", "no-store"),
+        (
+            "GET",
+            "/login",
+            [303, 303, 303],
+            "cache-control",
+            "no-store",
+        ),
         ("HEAD", "/login", [405, 405, 405], "allow", "GET"),
         ("POST", "/login", [405, 405, 405], "allow", "GET"),
         ("GET", "/auth", [400, 400, 400], "content-type", JSON),
-        ("GET", "/auth?code=a&state=b", [400, 400, 400], "content-type", JSON),
-        ("GET", "/auth?state=%zz", [400, 400, 400], "content-type", JSON),
+        (
+            "GET",
+            "/auth?code=a&state=b",
+            [400, 400, 400],
+            "content-type",
+            JSON,
+        ),
+        (
+            "GET",
+            "/auth?state=%zz",
+            [400, 400, 400],
+            "content-type",
+            JSON,
+        ),
         ("HEAD", "/auth", [405, 405, 405], "allow", "GET"),
         ("POST", "/auth", [405, 405, 405], "allow", "GET"),
         ("PUT", "/auth", [405, 405, 405], "allow", "GET"),
@@ -107,7 +154,13 @@ async fn every_route_answers_every_visitor_as_promised() {
         ("GET", "/logout", [405, 405, 405], "allow", "POST"),
         ("HEAD", "/logout", [405, 405, 405], "allow", "POST"),
         ("GET", "/nothing", [404, 404, 404], "content-type", JSON),
-        ("GET", "/style.css", [200, 200, 200], "content-type", "text/css; charset=utf-8"),
+        (
+            "GET",
+            "/style.css",
+            [200, 200, 200],
+            "content-type",
+            "text/css; charset=utf-8",
+        ),
         ("POST", "/logout", [303, 303, 303], "location", "/"),
     ];
     let provider = Provider::start().await;
@@ -125,7 +178,11 @@ async fn every_route_answers_every_visitor_as_promised() {
             let request = browser.request(method.clone(), url(&server, path));
             let answer = browser.send(request).await;
             let row = format!("{method} {path} with {:?}", visitor.cookies);
-            assert_eq!((answer.status, answer.header(header)), (status, value), "{row}");
+            assert_eq!(
+                (answer.status, answer.header(header)),
+                (status, value),
+                "{row}"
+            );
             assert_eq!(answer.headers.get_all(header).iter().count(), 1, "{row}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{row}");
             assert_eq!(answer.header("x-frame-options"), "DENY", "{row}");
@@ -148,7 +205,10 @@ async fn a_persons_browser_is_told_as_a_page_that_it_is_not_logged_in() {
     let server = start(sessions::app, &[]).await;
     for path in ["/privileged", "/users/me"] {
         let page = Browser::new().visit(url(&server, path)).await;
-        assert_eq!((page.status, page.header("content-type")), (401, "text/html; charset=utf-8"));
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (401, "text/html; charset=utf-8")
+        );
         assert_eq!(page.header("www-authenticate"), "Cookie realm=\"session\"");
         assert!(page.body.contains("Not logged in") && page.body.contains("<a href=\"/\">"));
     }
@@ -166,10 +226,17 @@ async fn a_name_is_text_on_every_page() {
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     let index = browser.visit(url(&server, "/")).await;
-    assert!(index.body.contains("&#60;script&#62;alert(1)"), "{}", index.body);
+    assert!(
+        index.body.contains("&#60;script&#62;alert(1)"),
+        "{}",
+        index.body
+    );
     assert!(!index.body.contains("<script"), "{}", index.body);
     let user = browser.visit(url(&server, "/users/me")).await;
-    assert_eq!((user.status, user.header("content-type")), (200, "application/json"));
+    assert_eq!(
+        (user.status, user.header("content-type")),
+        (200, "application/json")
+    );
     assert_eq!(user.header("x-content-type-options"), "nosniff");
     assert_eq!(user.json()["name"], "<script>alert(1)</script>");
 }

@@ -23,15 +23,19 @@ pub struct Block {
 
 impl Readme {
     pub fn parse(text: &str) -> Self {
-        let mut readme = Self { blocks: Vec::new(), prose: Vec::new() };
+        let mut readme = Self {
+            blocks: Vec::new(),
+            prose: Vec::new(),
+        };
         let (mut section, mut before, mut follows) = (String::new(), "", false);
         let mut lines = (1..).zip(text.lines());
         while let Some((number, line)) = lines.next() {
             if let Some(language) = line.trim_start().strip_prefix("```") {
                 // In a list, a block is indented as its fence is.
                 let indent = &line[..line.len() - line.trim_start().len()];
-                let inside =
-                    lines.by_ref().map(|(_, line)| line.strip_prefix(indent).unwrap_or(line));
+                let inside = lines
+                    .by_ref()
+                    .map(|(_, line)| line.strip_prefix(indent).unwrap_or(line));
                 let inside: Vec<_> = inside.take_while(|line| !line.starts_with("```")).collect();
                 readme.blocks.push(Block {
                     line: number + 1,
@@ -58,8 +62,14 @@ impl Readme {
     pub fn spans(&self) -> impl Iterator<Item = (usize, &str)> {
         let spans = |line: &str| line.matches('`').count();
         self.prose.iter().flat_map(move |(number, line)| {
-            assert!(spans(line) % 2 == 0, "README.md:{number}: a backtick without its second");
-            line.split('`').skip(1).step_by(2).map(|span| (*number, span))
+            assert!(
+                spans(line) % 2 == 0,
+                "README.md:{number}: a backtick without its second"
+            );
+            line.split('`')
+                .skip(1)
+                .step_by(2)
+                .map(|span| (*number, span))
         })
     }
 }
@@ -67,14 +77,21 @@ impl Readme {
 /// Whether this is what a block shows; else the index of the first shown line that it is not.
 pub fn compare(block: &Block, printed: &str) -> Result<(), usize> {
     if block.language == "json" {
-        return if compare_json(&block.text, printed) { Ok(()) } else { Err(0) };
+        return if compare_json(&block.text, printed) {
+            Ok(())
+        } else {
+            Err(0)
+        };
     }
     compare_lines(&block.text, printed)
 }
 
 /// A line that is `…` alone stands for any lines, also none.
 fn compare_lines(shown: &str, printed: &str) -> Result<(), usize> {
-    let mut printed = printed.trim().lines().map(|line| line.trim_end_matches('\r'));
+    let mut printed = printed
+        .trim()
+        .lines()
+        .map(|line| line.trim_end_matches('\r'));
     let mut any = false;
     for (index, line) in shown.lines().enumerate() {
         if line == "…" {
@@ -82,13 +99,21 @@ fn compare_lines(shown: &str, printed: &str) -> Result<(), usize> {
             continue;
         }
         let like = |printed: &str| is_like(line, printed);
-        let found = if any { printed.any(like) } else { printed.next().is_some_and(like) };
+        let found = if any {
+            printed.any(like)
+        } else {
+            printed.next().is_some_and(like)
+        };
         if !found {
             return Err(index);
         }
         any = false;
     }
-    if any || printed.next().is_none() { Ok(()) } else { Err(shown.lines().count()) }
+    if any || printed.next().is_none() {
+        Ok(())
+    } else {
+        Err(shown.lines().count())
+    }
 }
 
 /// The order of members means nothing in JSON, and differs with the features that `serde_json` is
@@ -120,7 +145,9 @@ fn is_like_json(shown: &Value, printed: &Value) -> bool {
         }
         (Value::Object(shown), Value::Object(printed)) => {
             let like = |(name, shown)| {
-                printed.get(name).is_some_and(|printed| is_like_json(shown, printed))
+                printed
+                    .get(name)
+                    .is_some_and(|printed| is_like_json(shown, printed))
             };
             shown.len() == printed.len() && shown.iter().all(like)
         }
@@ -131,14 +158,20 @@ fn is_like_json(shown: &Value, printed: &Value) -> bool {
 /// Of these lines, the index of the first that is not in the log after the one before it.
 pub fn find_in_log(excerpt: &str, log: &str) -> Option<usize> {
     let mut log = log.lines();
-    excerpt.lines().position(|line| !log.any(|logged| is_like(line, logged)))
+    excerpt
+        .lines()
+        .position(|line| !log.any(|logged| is_like(line, logged)))
 }
 
 /// Whether a line is what is shown, where `…` stands for one or more characters of one value: a
 /// quote, a comma or an ampersand begins another, and that would be one more than is shown.
 fn is_like(shown: &str, printed: &str) -> bool {
-    let Some((before, after)) = shown.split_once('…') else { return shown == printed };
-    let Some(printed) = printed.strip_prefix(before) else { return false };
+    let Some((before, after)) = shown.split_once('…') else {
+        return shown == printed;
+    };
+    let Some(printed) = printed.strip_prefix(before) else {
+        return false;
+    };
     let value = printed.find(['"', ',', '&']).unwrap_or(printed.len());
     (1..=value).any(|end| printed.is_char_boundary(end) && is_like(after, &printed[end..]))
 }

@@ -21,7 +21,10 @@ pub fn links(readme: &Readme) -> Vec<String> {
                 problem(*number, &format!("there is no such heading: {target}"));
             } else if is_path(text) && text.trim_end_matches('/') != path && !path.starts_with(text)
             {
-                problem(*number, &format!("the link says {text} and leads to {path}"));
+                problem(
+                    *number,
+                    &format!("the link says {text} and leads to {path}"),
+                );
             }
         }
     }
@@ -44,7 +47,9 @@ fn headings(readme: &Readme, path: &str) -> Vec<String> {
     let headings = prose.iter().filter(|(_, line)| line.starts_with('#'));
     let slug = |heading: &str| {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let kept = kept
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(|(_, line)| slug(line)).collect()
@@ -54,15 +59,23 @@ fn headings(readme: &Readme, path: &str) -> Vec<String> {
 pub fn paths(readme: &Readme) -> Vec<String> {
     let paths = readme.spans().filter(|(_, span)| is_path(span));
     let missing = paths.filter(|(_, path)| !root().join(path).exists());
-    missing.map(|(line, path)| format!("README.md:{line}: there is no `{path}`")).collect()
+    missing
+        .map(|(line, path)| format!("README.md:{line}: there is no `{path}`"))
+        .collect()
 }
 
 /// Whether it is a path in this repository: by where it begins, or by what it ends with.
 fn is_path(text: &str) -> bool {
-    let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
-    let known = matches!(extension, Some("html" | "md" | "rs" | "sql" | "toml" | "yml"));
-    let inside =
-        text.split_once('/').is_some_and(|(top, _)| !top.is_empty() && root().join(top).is_dir());
+    let extension = Path::new(text)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    let known = matches!(
+        extension,
+        Some("html" | "md" | "rs" | "sql" | "toml" | "yml")
+    );
+    let inside = text
+        .split_once('/')
+        .is_some_and(|(top, _)| !top.is_empty() && root().join(top).is_dir());
     !text.starts_with('/') && !text.contains([' ', ':', '*', '…']) && (known || inside)
 }
 
@@ -72,10 +85,18 @@ pub fn items(readme: &Readme) -> Vec<String> {
     for (number, line) in &readme.prose {
         for (before, _, path) in links_of(line).filter(|(_, _, path)| is_path(path)) {
             // The names before the link, and, in "[file](file): `this` and `that`", after it.
-            let after = line.split_once(&format!("({path}): ")).unwrap_or_default().1;
+            let after = line
+                .split_once(&format!("({path}): "))
+                .unwrap_or_default()
+                .1;
             let names = names_at_the_end(before).into_iter();
-            let names =
-                names.chain(after.split('`').skip(1).step_by(2).filter(|name| is_name(name)));
+            let names = names.chain(
+                after
+                    .split('`')
+                    .skip(1)
+                    .step_by(2)
+                    .filter(|name| is_name(name)),
+            );
             let source = fs::read_to_string(root().join(path)).unwrap_or_default();
             let missing = names.filter(|name| !defines(&source, name));
             problems
@@ -88,7 +109,9 @@ pub fn items(readme: &Readme) -> Vec<String> {
         let ours =
             is_name(name) && name.contains(|c: char| c.is_uppercase() || c == '_' || c == ':');
         if ours && !name.split("::").all(|part| has_word(&sources, part)) {
-            problems.push(format!("README.md:{number}: there is no `{name}` in the code"));
+            problems.push(format!(
+                "README.md:{number}: there is no `{name}` in the code"
+            ));
         }
     }
     problems
@@ -109,13 +132,21 @@ fn names_at_the_end(text: &str) -> Vec<&str> {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
-        && text.replace("::", "").chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && text
+            .replace("::", "")
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn defines(source: &str, name: &str) -> bool {
     let (of, name) = name.rsplit_once("::").unwrap_or((name, name));
-    let kinds = ["fn", "struct", "enum", "trait", "const", "static", "type", "mod"];
-    has_word(source, of) && kinds.iter().any(|kind| has_word(source, &format!("{kind} {name}")))
+    let kinds = [
+        "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
+    ];
+    has_word(source, of)
+        && kinds
+            .iter()
+            .any(|kind| has_word(source, &format!("{kind} {name}")))
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -127,8 +158,12 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// The files in these folders of these crates.
 fn sources(crates: &[&str], folders: &[&str]) -> Vec<String> {
-    let paths = crates.iter().flat_map(|name| folders.iter().map(move |folder| [name, folder]));
-    let mut paths: Vec<_> = paths.map(|[name, folder]| root().join(name).join(folder)).collect();
+    let paths = crates
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| [name, folder]));
+    let mut paths: Vec<_> = paths
+        .map(|[name, folder]| root().join(name).join(folder))
+        .collect();
     let mut sources = Vec::new();
     while let Some(path) = paths.pop() {
         if let Ok(entries) = fs::read_dir(&path) {
@@ -150,23 +185,37 @@ pub fn routes(readme: &Readme) -> Vec<String> {
         let source = sources(&[server], &["src"]).concat();
         let code = source.lines().filter(|line| !line.starts_with("//"));
         let source = code.collect::<Vec<_>>().join("\n");
-        let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let routes = source
+            .split(".route(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
         let missing = routes.filter(|route| !names_route(&text, route));
         problems.extend(missing.map(|route| format!("README.md: {route} of {server} is missing")));
     }
 
     let known = sources(&CRATES, &["src", "examples"]).concat();
-    let known: Vec<_> = known.split('"').filter(|text| text.starts_with('/')).collect();
+    let known: Vec<_> = known
+        .split('"')
+        .filter(|text| text.starts_with('/'))
+        .collect();
     let in_spans = readme.spans().map(|(line, span)| {
         let without_method = span.strip_prefix("GET ").or(span.strip_prefix("POST "));
         (line, without_method.unwrap_or(span))
     });
     let opened = readme.prose.iter().flat_map(|(line, text)| {
-        text.split("<http://127.0.0.1:5000").skip(1).map(|rest| (*line, rest))
+        text.split("<http://127.0.0.1:5000")
+            .skip(1)
+            .map(|rest| (*line, rest))
     });
-    for (line, path) in in_spans.chain(opened).filter(|(_, path)| path.starts_with('/')) {
+    for (line, path) in in_spans
+        .chain(opened)
+        .filter(|(_, path)| path.starts_with('/'))
+    {
         let path = path.split(['?', '#', ' ', '>']).next().unwrap_or_default();
-        if !known.iter().any(|route| is_route(path.trim_end_matches('/'), route)) {
+        if !known
+            .iter()
+            .any(|route| is_route(path.trim_end_matches('/'), route))
+        {
             problems.push(format!("README.md:{line}: no server has `{path}`"));
         }
     }
@@ -196,7 +245,9 @@ fn is_route(path: &str, route: &str) -> bool {
 pub fn examples(readme: &Readme) -> Vec<String> {
     let mut problems = Vec::new();
     for package in SERVERS {
-        let Ok(entries) = fs::read_dir(root().join(package).join("examples")) else { continue };
+        let Ok(entries) = fs::read_dir(root().join(package).join("examples")) else {
+            continue;
+        };
         let paths = entries.map(|entry| entry.expect("an entry").path());
         // The rules of Cargo: a file, or a folder with a `main.rs`.
         let examples = paths.filter(|path| {
@@ -206,7 +257,11 @@ pub fn examples(readme: &Readme) -> Vec<String> {
         for example in examples {
             let name = example.file_stem().expect("a name").display().to_string();
             let command = format!("cargo run -p {package} --example {name}");
-            if !readme.blocks.iter().any(|block| has_word(&block.text, &command)) {
+            if !readme
+                .blocks
+                .iter()
+                .any(|block| has_word(&block.text, &command))
+            {
                 problems.push(format!("README.md: nothing shows `{command}`"));
             }
         }

@@ -54,7 +54,9 @@ impl Report {
 /// Runs all blocks, in directories of this name.
 pub fn run(readme: &Readme, name: &str) -> Report {
     let mut report = Report::default();
-    let sections = readme.blocks.chunk_by(|one, next| one.section == next.section);
+    let sections = readme
+        .blocks
+        .chunk_by(|one, next| one.section == next.section);
     for (number, blocks) in sections.enumerate() {
         let directory = format!("basic-readme/{name}-{number}-{}", process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
@@ -83,12 +85,17 @@ fn run_section(report: &mut Report, directory: PathBuf, blocks: &[Block]) {
             "mermaid" | "caddyfile" => continue,
             "json" | "text" if is_log(block) => continue,
             "json" | "text" => {
-                report.problem(block.line, "no command stands before it that could print this");
+                report.problem(
+                    block.line,
+                    "no command stands before it that could print this",
+                );
                 continue;
             }
             language => {
-                report
-                    .problem(block.line, &format!("`{language}`: commands are in blocks of `sh`"));
+                report.problem(
+                    block.line,
+                    &format!("`{language}`: commands are in blocks of `sh`"),
+                );
                 continue;
             }
         }
@@ -98,7 +105,10 @@ fn run_section(report: &mut Report, directory: PathBuf, blocks: &[Block]) {
             if reason.is_empty() {
                 report.problem(block.line, "it is not run, and the mark does not say why");
             }
-            report.not_run.push(format!("README.md:{}: {}: {reason}", block.line, block.text));
+            report.not_run.push(format!(
+                "README.md:{}: {}: {reason}",
+                block.line, block.text
+            ));
             continue;
         }
         let printed = if block.text.contains("cargo run") {
@@ -145,9 +155,18 @@ impl Section {
         let errors = fs::File::options().create(true).append(true).open(errors);
         let errors = errors.expect("a file for the test");
         let mut shell = command("bash", &directory);
-        shell.args(["-euo", "pipefail"]).stdin(Stdio::piped()).stderr(errors);
+        shell
+            .args(["-euo", "pipefail"])
+            .stdin(Stdio::piped())
+            .stderr(errors);
         let shell = Process::start(&mut shell);
-        Self { directory, shell, servers: Vec::new(), logs: Vec::new(), ports: Ports::default() }
+        Self {
+            directory,
+            shell,
+            servers: Vec::new(),
+            logs: Vec::new(),
+            ports: Ports::default(),
+        }
     }
 
     /// Runs a block in the shell; returns what it prints. Where that is shown it is what counts,
@@ -169,7 +188,12 @@ impl Section {
             printed += &(line + "\n");
         }
         let errors = fs::read_to_string(errors).unwrap_or_default();
-        Err(format!("it fails ({})\n{}\n{}", self.shell.status(), printed.trim(), errors.trim()))
+        Err(format!(
+            "it fails ({})\n{}\n{}",
+            self.shell.status(),
+            printed.trim(),
+            errors.trim()
+        ))
     }
 
     /// Starts the program of a `cargo run`, and returns what it prints until it is up, or all
@@ -177,7 +201,9 @@ impl Section {
     fn start(&mut self, block: &str, shown: bool) -> Result<String, String> {
         let (settings, cargo_run) = block.split_once("cargo run").expect("such a block");
         let (program, arguments) = program(cargo_run)?;
-        let script = self.ports.real(&format!("exec 2>&1\n{settings} exec \"$0\" {arguments}"));
+        let script = self
+            .ports
+            .real(&format!("exec 2>&1\n{settings} exec \"$0\" {arguments}"));
         let mut command = command("bash", &self.directory);
         command.args(["-euc", &script]).arg(&program);
         for (name, default) in settings_of(&program) {
@@ -231,9 +257,11 @@ impl Drop for Section {
 fn program(cargo_run: &str) -> Result<(PathBuf, String), String> {
     let words: Vec<_> = cargo_run.split_whitespace().collect();
     let (path, source, arguments) = match &words[..] {
-        ["-p", package, "--example", name, rest @ ..] => {
-            (Path::new("examples").join(name), format!("{package}/examples"), rest)
-        }
+        ["-p", package, "--example", name, rest @ ..] => (
+            Path::new("examples").join(name),
+            format!("{package}/examples"),
+            rest,
+        ),
         ["-p", package, rest @ ..] => (PathBuf::from(package), format!("{package}/src"), rest),
         _ => return Err("`cargo run` is not understood: write `cargo run -p …`".into()),
     };
@@ -241,14 +269,19 @@ fn program(cargo_run: &str) -> Result<(PathBuf, String), String> {
         [] => String::new(),
         ["--", arguments @ ..] => arguments.join(" "),
         _ => {
-            return Err("`cargo run` is not understood: the program's arguments follow `--`".into());
+            return Err(
+                "`cargo run` is not understood: the program's arguments follow `--`".into(),
+            );
         }
     };
     let built = Path::new(env!("CARGO_BIN_EXE_basic")).with_file_name(&path);
     if !root().join(&source).exists() {
         Err(format!("there is no `{source}` here"))
     } else if !built.exists() {
-        Err(format!("no `{}` is built: cargo build --workspace --examples", path.display()))
+        Err(format!(
+            "no `{}` is built: cargo build --workspace --examples",
+            path.display()
+        ))
     } else {
         Ok((built, arguments))
     }
@@ -278,7 +311,10 @@ impl Process {
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, lines) = channel();
         thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
         });
         Self { child, lines }
     }
@@ -314,7 +350,12 @@ impl Ports {
     }
 
     fn shown(&self, text: &str) -> String {
-        let shown = |real| self.0.iter().find(|(_, port)| **port == real).map(|(shown, _)| *shown);
+        let shown = |real| {
+            self.0
+                .iter()
+                .find(|(_, port)| **port == real)
+                .map(|(shown, _)| *shown)
+        };
         with_ports(text, |real| shown(real).unwrap_or(real))
     }
 }
@@ -336,13 +377,17 @@ fn with_ports(text: &str, mut port: impl FnMut(u16) -> u16) -> String {
     const HOSTS: [&str; 4] = ["127.0.0.1:", "localhost:", "127.0.0.1%3A", "localhost%3A"];
     let (mut changed, mut rest) = (String::new(), text);
     let next = |rest: &str| {
-        let ends = HOSTS.iter().filter_map(|host| Some(rest.find(host)? + host.len()));
+        let ends = HOSTS
+            .iter()
+            .filter_map(|host| Some(rest.find(host)? + host.len()));
         ends.min()
     };
     while let Some(end) = next(rest) {
         changed += &rest[..end];
         rest = &rest[end..];
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         if let Ok(number) = rest[..digits].parse() {
             changed += &port(number).to_string();
             rest = &rest[digits..];

@@ -8,7 +8,11 @@ use crate::{SERVERS, blocks::Readme};
 
 /// The settings of a program and their defaults, as its `--help` lists them.
 pub fn settings_of(program: &Path) -> Vec<(String, String)> {
-    let output = Command::new(program).env_clear().arg("--help").output().expect("it starts");
+    let output = Command::new(program)
+        .env_clear()
+        .arg("--help")
+        .output()
+        .expect("it starts");
     let help = String::from_utf8(output.stdout).expect("UTF-8");
     let settings = help.split("\n\n").filter_map(|entry| {
         let (name, rest) = entry.split_once('\n')?;
@@ -32,21 +36,35 @@ fn known() -> Known {
     for server in SERVERS {
         let program = Path::new(env!("CARGO_BIN_EXE_basic")).with_file_name(server);
         let settings = settings_of(&program);
-        assert!(!settings.is_empty(), "--help of {server} lists its settings");
+        assert!(
+            !settings.is_empty(),
+            "--help of {server} lists its settings"
+        );
         for (name, default) in settings {
-            known.entry(name).or_insert((default, Vec::new())).1.push(server);
+            known
+                .entry(name)
+                .or_insert((default, Vec::new()))
+                .1
+                .push(server);
         }
     }
     // These are of today, and the programs beside this test may be older.
     for setting in table::<OAuth>() {
-        assert!(known.contains_key(setting.name), "--help leaves out {}", setting.name);
+        assert!(
+            known.contains_key(setting.name),
+            "--help leaves out {}",
+            setting.name
+        );
     }
     known
 }
 
 fn in_readme(readme: &Readme, known: &Known) -> Vec<String> {
-    let table =
-        readme.prose.iter().skip_while(|(_, line)| !line.starts_with("| setting |")).skip(2);
+    let table = readme
+        .prose
+        .iter()
+        .skip_while(|(_, line)| !line.starts_with("| setting |"))
+        .skip(2);
     let rows = table.take_while(|(_, line)| line.starts_with('|'));
     let mut problems = Vec::new();
     let mut listed = Vec::new();
@@ -55,7 +73,9 @@ fn in_readme(readme: &Readme, known: &Known) -> Vec<String> {
         let mut cell = || cells.next().unwrap_or_default();
         let (name, servers, default) = (cell().trim_matches('`'), cell(), cell());
         listed.push((*number, name));
-        let Some((known_default, known_servers)) = known.get(name) else { continue };
+        let Some((known_default, known_servers)) = known.get(name) else {
+            continue;
+        };
         let known_servers = match known_servers[..] {
             [_, _, _] => "all".to_owned(),
             _ => format!("`{}`", known_servers.join("`, `")),
@@ -76,7 +96,9 @@ fn in_file(file: &str, known: &Known) -> Vec<String> {
     let mut listed = Vec::new();
     for (number, line) in (1..).zip(file.lines()) {
         let setting = line.trim_start_matches("# ").split_once('=');
-        let Some((name, value)) = setting.filter(|(name, _)| !name.contains(' ')) else { continue };
+        let Some((name, value)) = setting.filter(|(name, _)| !name.contains(' ')) else {
+            continue;
+        };
         listed.push((number, name));
         // A default of several words is a description, and the value an example.
         if let Some((default, _)) = known.get(name)

@@ -41,7 +41,10 @@ pub(super) struct Issuer {
 pub async fn start(settings: &mut Settings, redirect_path: &str) -> Option<(String, Registration)> {
     let (listener, addr) = listen(settings, DEMO_OPENID_ADDR.name, 5002).await?;
     let issuer = for_browsers(settings, addr)?.origin().ascii_serialization();
-    let client = (ClientId::new("demo-openid".into()), ClientSecret::new(random_token()));
+    let client = (
+        ClientId::new("demo-openid".into()),
+        ClientSecret::new(random_token()),
+    );
     let scopes = &["openid", "profile", "email"];
     let mut demo = Demo::new(settings, &client.0, &client.1, redirect_path, scopes);
     demo.openid = Some(Arc::new(Issuer::new(issuer.clone())));
@@ -71,8 +74,10 @@ impl Issuer {
 
     /// Who has logged in, for this client and this login (OpenID Connect Core, section 2).
     pub(super) fn id_token(&self, client: &str, grant: &Grant, nonce: Option<String>) -> String {
-        let header =
-            Header { kid: self.jwk.common.key_id.clone(), ..Header::new(Algorithm::ES256) };
+        let header = Header {
+            kid: self.jwk.common.key_id.clone(),
+            ..Header::new(Algorithm::ES256)
+        };
         let mut claims = profile(grant);
         claims["iss"] = self.url.clone().into();
         claims["aud"] = client.into();

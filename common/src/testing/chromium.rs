@@ -2,7 +2,10 @@
 //!
 //! Needs Debian's packages `chromium` and `chromium-driver`, or their like.
 
-#![expect(clippy::missing_panics_doc, reason = "a test ends where the page is not as it should be")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test ends where the page is not as it should be"
+)]
 
 use std::{
     env, fs,
@@ -90,21 +93,37 @@ impl Chromium {
         let process = Process(process);
         let port = lines
             .map_while(Result::ok)
-            .find_map(|line| Some(line.split_once("started successfully on port ")?.1.to_owned()))
+            .find_map(|line| {
+                Some(
+                    line.split_once("started successfully on port ")?
+                        .1
+                        .to_owned(),
+                )
+            })
             .expect("a line that says the port");
 
         let mut capabilities = DesiredCapabilities::chrome();
         for argument in ARGUMENTS {
             capabilities.add_arg(argument).expect("an argument");
         }
-        capabilities.add_experimental_option("prefs", preferences).expect("preferences");
+        capabilities
+            .add_experimental_option("prefs", preferences)
+            .expect("preferences");
         let logs = json!({"browser": "WARNING", "performance": "ALL"});
-        capabilities.as_mut().set("goog:loggingPrefs", logs).expect("a capability");
+        capabilities
+            .as_mut()
+            .set("goog:loggingPrefs", logs)
+            .expect("a capability");
         let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         // Its HTTP client asks for one, though all is http here.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let driver = WebDriver::new(url, capabilities).await.expect("a session with Chromium");
-        Self { _process: process, driver }
+        let driver = WebDriver::new(url, capabilities)
+            .await
+            .expect("a session with Chromium");
+        Self {
+            _process: process,
+            driver,
+        }
     }
 
     /// Opens a URL, as typed by a person.
@@ -133,14 +152,21 @@ impl Chromium {
     pub async fn click(&self, what: By) {
         let element = self.driver.query(what).and_clickable().first().await;
         let element = element.expect("it is on the page");
-        element.scroll_into_view().await.expect("it can be scrolled to");
+        element
+            .scroll_into_view()
+            .await
+            .expect("it can be scrolled to");
         element.click().await.expect("it can be clicked");
     }
 
     /// What is written where, as soon as it is there.
     pub async fn read(&self, what: By) -> String {
         let element = self.driver.query(what).and_displayed().first().await;
-        element.expect("it is on the page").text().await.expect("a text")
+        element
+            .expect("it is on the page")
+            .text()
+            .await
+            .expect("a text")
     }
 
     /// Writes into the field of this name, over what is there.
@@ -150,7 +176,13 @@ impl Chromium {
 
     /// Writes into a field, over what is there.
     pub async fn write(&self, what: By, text: &str) {
-        let field = self.driver.query(what).and_displayed().first().await.expect("the field");
+        let field = self
+            .driver
+            .query(what)
+            .and_displayed()
+            .first()
+            .await
+            .expect("the field");
         field.clear().await.expect("a field to write in");
         field.send_keys(text).await.expect("a field to write in");
     }
@@ -179,7 +211,11 @@ impl Chromium {
         let found = self.driver.query(By::XPath(path));
         let found = found.wait(Duration::from_secs(10), Duration::from_millis(50));
         let found = found.first().await;
-        assert!(found.is_ok(), "no {text:?} on the page:\n{}", self.text().await);
+        assert!(
+            found.is_ok(),
+            "no {text:?} on the page:\n{}",
+            self.text().await
+        );
     }
 
     /// Shows the page on a screen of this size, in pixels, in light or dark.
@@ -189,8 +225,12 @@ impl Chromium {
         let screen =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         let cdp = self.driver.cdp();
-        cdp.send_raw("Emulation.setEmulatedMedia", media).await.expect("light or dark");
-        cdp.send_raw("Emulation.setDeviceMetricsOverride", screen).await.expect("a screen");
+        cdp.send_raw("Emulation.setEmulatedMedia", media)
+            .await
+            .expect("light or dark");
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", screen)
+            .await
+            .expect("a screen");
     }
 
     /// That the page fits on a phone and on a large screen, and that axe-core finds nothing serious,
@@ -199,17 +239,30 @@ impl Chromium {
         let axe = env::var("AXE_CORE").unwrap_or_else(|_| AXE_CORE.to_owned());
         let axe = fs::read_to_string(axe)
             .expect("axe-core; npm install --prefix target/npm axe-core@4 brings it");
-        self.driver.execute(axe, Vec::new()).await.expect("axe-core runs");
+        self.driver
+            .execute(axe, Vec::new())
+            .await
+            .expect("axe-core runs");
         for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
             self.look(width, 640, dark).await;
             let overflow = "return document.documentElement.scrollWidth - innerWidth";
-            let overflow = self.driver.execute(overflow, Vec::new()).await.expect("two numbers");
+            let overflow = self
+                .driver
+                .execute(overflow, Vec::new())
+                .await
+                .expect("two numbers");
             let overflow = overflow.json().as_f64().expect("a number");
             assert!(overflow <= 0.0, "{overflow} pixels too wide at {width}");
-            let found =
-                self.driver.execute_async(AXE_RUN, Vec::new()).await.expect("axe-core ends");
+            let found = self
+                .driver
+                .execute_async(AXE_RUN, Vec::new())
+                .await
+                .expect("axe-core ends");
             let found = found.json();
-            assert!(found.as_array().is_some_and(Vec::is_empty), "{width}, dark {dark}: {found:#}");
+            assert!(
+                found.as_array().is_some_and(Vec::is_empty),
+                "{width}, dark {dark}: {found:#}"
+            );
         }
     }
 
@@ -219,15 +272,23 @@ impl Chromium {
         if env::var_os("SCREENSHOTS").is_some() {
             self.look(640, 1600, false).await;
             let height = "return document.body.offsetHeight";
-            let height = self.driver.execute(height, Vec::new()).await.expect("a number");
-            self.look(640, height.json().as_u64().expect("a number"), false).await;
+            let height = self
+                .driver
+                .execute(height, Vec::new())
+                .await
+                .expect("a number");
+            self.look(640, height.json().as_u64().expect("a number"), false)
+                .await;
             self.screenshot(path).await;
         }
     }
 
     /// A picture of what a person sees, as a PNG file.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
-        self.driver.screenshot(path.as_ref()).await.expect("a picture");
+        self.driver
+            .screenshot(path.as_ref())
+            .await
+            .expect("a picture");
     }
 
     /// Where the browser is.
@@ -242,12 +303,28 @@ impl Chromium {
             let known = expected.iter().any(|part| entry.message.contains(part));
             assert!(known, "on the console: {}", entry.message);
         }
-        for entry in self.driver.get_log("performance").await.expect("the requests") {
+        for entry in self
+            .driver
+            .get_log("performance")
+            .await
+            .expect("the requests")
+        {
             let event: Value = serde_json::from_str(&entry.message).expect("JSON");
             if event["message"]["method"] == "Network.requestWillBeSent" {
-                let url = event["message"]["params"]["request"]["url"].as_str().unwrap_or_default();
-                let own = ["http://127.0.0.1:", "http://localhost:", "data:", "chrome:", "about:"];
-                assert!(own.iter().any(|start| url.starts_with(start)), "a request to {url}");
+                let url = event["message"]["params"]["request"]["url"]
+                    .as_str()
+                    .unwrap_or_default();
+                let own = [
+                    "http://127.0.0.1:",
+                    "http://localhost:",
+                    "data:",
+                    "chrome:",
+                    "about:",
+                ];
+                assert!(
+                    own.iter().any(|start| url.starts_with(start)),
+                    "a request to {url}"
+                );
             }
         }
     }

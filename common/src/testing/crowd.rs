@@ -36,7 +36,10 @@ pub async fn ask(addr: SocketAddr, path: &str, status: u16, count: usize) {
         clients.spawn(async move {
             let mut stream = TcpStream::connect(addr).await.expect("a connection");
             for _ in 0..count.div_ceil(CONNECTIONS * AT_ONCE) {
-                stream.write_all(request.as_bytes()).await.expect("it is heard");
+                stream
+                    .write_all(request.as_bytes())
+                    .await
+                    .expect("it is heard");
                 let (mut answers, mut chunk) = (Vec::new(), [0; 16 * 1024]);
                 while answers.windows(4).filter(|end| end == b"\r\n\r\n").count() < AT_ONCE {
                     let read = stream.read(&mut chunk).await.expect("an answer");
@@ -61,7 +64,11 @@ pub async fn until_refused(addr: SocketAddr, path: &'static str, status: u16) ->
         let mut answer = Vec::new();
         let _ = stream.write_all(request.as_bytes()).await;
         let _ = stream.read_to_end(&mut answer).await;
-        *if answer.starts_with(start.as_bytes()) { &mut answered } else { &mut lost } += 1;
+        *if answer.starts_with(start.as_bytes()) {
+            &mut answered
+        } else {
+            &mut lost
+        } += 1;
     }
     (answered, lost)
 }
@@ -95,7 +102,9 @@ pub async fn drip(addr: SocketAddr, start: &str) -> String {
     });
     let mut answer = Vec::new();
     // A reset is an end too.
-    let _ = timeout(Duration::from_mins(1), from.read_to_end(&mut answer)).await.expect("an end");
+    let _ = timeout(Duration::from_mins(1), from.read_to_end(&mut answer))
+        .await
+        .expect("an end");
     drip.abort();
     String::from_utf8(answer).expect("text")
 }

@@ -65,7 +65,11 @@ impl Faulty {
     pub async fn with_tls(faults: Vec<Fault>) -> (Self, String) {
         let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
             .expect("random numbers make a certificate");
-        let key = own.signing_key.serialize_der().try_into().expect("a private key");
+        let key = own
+            .signing_key
+            .serialize_der()
+            .try_into()
+            .expect("a private key");
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("TLS 1.3")
@@ -82,7 +86,11 @@ impl Faulty {
         let origin = format!("{scheme}://{}", listener.local_addr().expect("its address"));
         let heard = watch::Sender::default();
         let server = tokio::spawn(accept(listener, faults, tls, heard.clone()));
-        Self { origin, heard, server }
+        Self {
+            origin,
+            heard,
+            server,
+        }
     }
 
     /// The requests that came whole, as they were written.
@@ -96,10 +104,13 @@ impl Faulty {
     /// When they do not come.
     pub async fn heard_reach(&self, count: usize) {
         let mut heard = self.heard.subscribe();
-        timeout(Duration::from_secs(20), heard.wait_for(|heard| heard.len() >= count))
-            .await
-            .expect("so many requests come")
-            .expect("the port is open");
+        timeout(
+            Duration::from_secs(20),
+            heard.wait_for(|heard| heard.len() >= count),
+        )
+        .await
+        .expect("so many requests come")
+        .expect("the port is open");
     }
 }
 
@@ -225,25 +236,64 @@ pub fn faults() -> Vec<(&'static str, Vec<Fault>, u16)> {
         ("silence in a body of 99 GB", one(&huge, Silence), 504),
         ("silence in a chunk", one(&chunked, Silence), 504),
         ("a head that drips", one("", Drip(huge.clone().into())), 504),
-        ("a body that drips", one(&huge, Drip(eight_kib.clone().into())), 504),
-        ("interim answers without end", endless("", "HTTP/1.1 100 Continue\r\n\r\n"), 504),
+        (
+            "a body that drips",
+            one(&huge, Drip(eight_kib.clone().into())),
+            504,
+        ),
+        (
+            "interim answers without end",
+            endless("", "HTTP/1.1 100 Continue\r\n\r\n"),
+            504,
+        ),
         ("99 GB", endless(&huge, &eight_kib), 502),
-        ("chunks without end", endless(&chunked, &format!("2000\r\n{eight_kib}\r\n")), 502),
+        (
+            "chunks without end",
+            endless(&chunked, &format!("2000\r\n{eight_kib}\r\n")),
+            502,
+        ),
         (
             "small chunks without end",
             endless(&chunked, &format!("40\r\n{}\r\n", "x".repeat(64))),
             502,
         ),
-        ("a body until the end, which does not come", endless(&until_closed, &eight_kib), 502),
-        ("a line without end", endless("HTTP/1.1 200 ", &eight_kib), 502),
-        ("a header without end", endless(&format!("{HEAD}X: "), &eight_kib), 502),
+        (
+            "a body until the end, which does not come",
+            endless(&until_closed, &eight_kib),
+            502,
+        ),
+        (
+            "a line without end",
+            endless("HTTP/1.1 200 ", &eight_kib),
+            502,
+        ),
+        (
+            "a header without end",
+            endless(&format!("{HEAD}X: "), &eight_kib),
+            502,
+        ),
         ("headers without end", endless(HEAD, "X: x\r\n"), 502),
-        ("trailers without end", endless(&format!("{chunked}0\r\n"), "X: x\r\n"), 502),
-        ("a chunk's size without end", endless(&format!("{HEAD}{CHUNKED}"), "0"), 504),
-        ("another protocol", one(&format!("220 mail.example {UPSTREAM}\r\n"), Close), 502),
+        (
+            "trailers without end",
+            endless(&format!("{chunked}0\r\n"), "X: x\r\n"),
+            502,
+        ),
+        (
+            "a chunk's size without end",
+            endless(&format!("{HEAD}{CHUNKED}"), "0"),
+            504,
+        ),
+        (
+            "another protocol",
+            one(&format!("220 mail.example {UPSTREAM}\r\n"), Close),
+            502,
+        ),
         (
             "two lengths",
-            one(&format!("{HEAD}Content-Length: 1\r\n{}", &huge[HEAD.len()..]), Close),
+            one(
+                &format!("{HEAD}Content-Length: 1\r\n{}", &huge[HEAD.len()..]),
+                Close,
+            ),
             502,
         ),
         (
@@ -258,7 +308,8 @@ pub fn faults() -> Vec<(&'static str, Vec<Fault>, u16)> {
 /// 200 MB of zeros as an answer of some 200 kB: a megabyte, which is one kilobyte, again and again.
 fn gzip_bomb() -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(&vec![0; 1_000_000]).expect("memory takes it");
+    gzip.write_all(&vec![0; 1_000_000])
+        .expect("memory takes it");
     let bomb = gzip.finish().expect("memory takes it").repeat(200);
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\

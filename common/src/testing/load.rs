@@ -3,7 +3,10 @@
 //!
 //! Needs `oha` (`cargo install oha`), which makes the requests.
 
-#![expect(clippy::missing_panics_doc, reason = "a benchmark ends where something is missing")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a benchmark ends where something is missing"
+)]
 
 use std::{
     env, fs,
@@ -45,13 +48,19 @@ pub struct Case {
 impl Case {
     /// Requests for this path that must be answered with this status.
     pub fn new(name: &'static str, path: &'static str, status: u16) -> Self {
-        Self { name, path, status, arguments: Vec::new() }
+        Self {
+            name,
+            path,
+            status,
+            arguments: Vec::new(),
+        }
     }
 
     /// With more arguments for `oha`: headers, a body.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().copied().map(str::to_owned));
+        self.arguments
+            .extend(arguments.iter().copied().map(str::to_owned));
         self
     }
 }
@@ -93,14 +102,22 @@ impl Process {
         lines.read_line(&mut origin).expect("its address");
         let origin = origin.trim().to_owned();
         wait(&origin);
-        Self { child, origin, start: started.elapsed() }
+        Self {
+            child,
+            origin,
+            start: started.elapsed(),
+        }
     }
 
     fn spawn(mut command: Command, origin: String) -> Self {
         let started = Instant::now();
         let child = command.spawn().expect("the server starts");
         wait(&origin);
-        Self { child, origin, start: started.elapsed() }
+        Self {
+            child,
+            origin,
+            start: started.elapsed(),
+        }
     }
 
     /// The memory that it holds now, in MiB (Linux; elsewhere 0).
@@ -136,11 +153,15 @@ pub fn serve_bare() {
     }
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
         println!("http://{}", listener.local_addr().expect("its address"));
         let hello = async || "Hello, World!";
         let app = Router::new().route("/", get(hello).post(hello));
-        axum::serve(listener, app).await.expect("it runs until it is killed");
+        axum::serve(listener, app)
+            .await
+            .expect("it runs until it is killed");
     });
 }
 
@@ -151,9 +172,14 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
     println!("|---|---|---|---|---|");
     for case in cases {
         // The same request, headers and body, to a handler that does not care.
-        let baseline = Case { path: "/", status: 200, ..case.clone() };
-        let mut rounds: Vec<(Measured, Measured)> =
-            (0..ROUNDS).map(|_| (measure(bare, &baseline), measure(server, case))).collect();
+        let baseline = Case {
+            path: "/",
+            status: 200,
+            ..case.clone()
+        };
+        let mut rounds: Vec<(Measured, Measured)> = (0..ROUNDS)
+            .map(|_| (measure(bare, &baseline), measure(server, case)))
+            .collect();
         let ratio = |(bare, own): &(Measured, Measured)| own.per_second / bare.per_second;
         rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
         let (first, middle, last) = (&rounds[0], &rounds[ROUNDS / 2], &rounds[ROUNDS - 1]);
@@ -170,13 +196,28 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
     }
     println!();
     println!("Memory, idle: {:.1} MiB (bare {:.1}).", idle.1, idle.0);
-    println!("Memory, after the load: {:.1} MiB (bare {:.1}).", server.memory(), bare.memory());
-    println!("Start to first connection: {:?} (bare {:?}).", server.start, bare.start);
+    println!(
+        "Memory, after the load: {:.1} MiB (bare {:.1}).",
+        server.memory(),
+        bare.memory()
+    );
+    println!(
+        "Start to first connection: {:?} (bare {:?}).",
+        server.start, bare.start
+    );
 }
 
 fn measure(server: &Process, case: &Case) -> Measured {
     let output = Command::new("oha")
-        .args(["--no-tui", "--output-format", "json", "-z", SECONDS, "-c", CONNECTIONS])
+        .args([
+            "--no-tui",
+            "--output-format",
+            "json",
+            "-z",
+            SECONDS,
+            "-c",
+            CONNECTIONS,
+        ])
         .args(["--redirect", "0", "--no-color"])
         .args(&case.arguments)
         .arg(format!("{}{}", server.origin, case.path))
@@ -184,8 +225,12 @@ fn measure(server: &Process, case: &Case) -> Measured {
         .expect("oha; install it with: cargo install oha");
     let json: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    let statuses = json["statusCodeDistribution"].as_object().expect("the statuses");
-    let only = statuses.keys().all(|status| *status == case.status.to_string());
+    let statuses = json["statusCodeDistribution"]
+        .as_object()
+        .expect("the statuses");
+    let only = statuses
+        .keys()
+        .all(|status| *status == case.status.to_string());
     assert!(only && !statuses.is_empty(), "{}: {statuses:?}", case.name);
     let number = |value: &Value| value.as_f64().expect("a number");
     Measured {

@@ -62,11 +62,20 @@ impl Program {
         let mut start = String::new();
         // The last line that it logs when it is up.
         while !start.contains(" in a browser to try ") {
-            assert_ne!(log.read_line(&mut start).expect("UTF-8"), 0, "it ended: {start}");
+            assert_ne!(
+                log.read_line(&mut start).expect("UTF-8"),
+                0,
+                "it ended: {start}"
+            );
         }
         let (_, rest) = start.split_once("listening on ").expect("where it listens");
         let url = rest.lines().next().expect("a URL").to_owned();
-        Self { url, process, start, rest: vec![rest_of(log), errors] }
+        Self {
+            url,
+            process,
+            start,
+            rest: vec![rest_of(log), errors],
+        }
     }
 
     /// Where it listens.
@@ -74,7 +83,10 @@ impl Program {
     /// # Panics
     /// When it listens on no IP address.
     pub fn addr(&self) -> SocketAddr {
-        self.url.trim_start_matches("http://").parse().expect("an address")
+        self.url
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address")
     }
 
     /// The URL of a path on it.
@@ -101,7 +113,11 @@ impl Program {
 
     /// How many files it has open, where the system says it.
     pub fn open_files(&self) -> Option<usize> {
-        Some(fs::read_dir(format!("/proc/{}/fd", self.process.id())).ok()?.count())
+        Some(
+            fs::read_dir(format!("/proc/{}/fd", self.process.id()))
+                .ok()?
+                .count(),
+        )
     }
 
     /// Sends it SIGTERM, as whoever manages servers does.
@@ -110,7 +126,10 @@ impl Program {
     /// Where there is no such signal.
     pub fn terminate(&self) {
         let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("a system with kill");
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("a system with kill");
         assert!(sent.success(), "it runs until now");
     }
 
@@ -119,7 +138,12 @@ impl Program {
     /// # Panics
     /// When a signal has ended it, or it said what is not text.
     pub fn wait(mut self) -> (i32, String) {
-        let code = self.process.wait().expect("a process").code().expect("no signal has ended it");
+        let code = self
+            .process
+            .wait()
+            .expect("a process")
+            .code()
+            .expect("no signal has ended it");
         (code, self.said())
     }
 
@@ -128,7 +152,10 @@ impl Program {
     /// # Panics
     /// When it has ended before, or said what is not text.
     pub fn stop(mut self) -> String {
-        assert!(self.process.try_wait().expect("a process").is_none(), "it ended by itself");
+        assert!(
+            self.process.try_wait().expect("a process").is_none(),
+            "it ended by itself"
+        );
         self.process.kill().expect("it runs until now");
         self.said()
     }
@@ -159,14 +186,24 @@ impl Drop for Program {
 /// When it was not built, as with `cargo test --test`: `cargo build --examples` does it.
 pub fn example(package: &str, name: &str) -> String {
     let test = env::current_exe().expect("this test");
-    let examples = test.ancestors().nth(2).expect("target/debug").join("examples");
+    let examples = test
+        .ancestors()
+        .nth(2)
+        .expect("target/debug")
+        .join("examples");
     let source = format!("{package}/examples/{name}");
     let is_made_of_it = |file: &PathBuf| {
         let file_name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_list = file_name.starts_with(&format!("{name}-")) && file_name.ends_with(".d");
-        is_list && fs::read_to_string(file).unwrap_or_default().replace('\\', "/").contains(&source)
+        is_list
+            && fs::read_to_string(file)
+                .unwrap_or_default()
+                .replace('\\', "/")
+                .contains(&source)
     };
-    let built = fs::read_dir(&examples).expect("the examples").filter_map(Result::ok);
+    let built = fs::read_dir(&examples)
+        .expect("the examples")
+        .filter_map(Result::ok);
     let built = built.map(|file| file.path()).filter(is_made_of_it);
     let mut built: Vec<_> = built
         .filter_map(|file| {
@@ -177,11 +214,22 @@ pub fn example(package: &str, name: &str) -> String {
     // Those of earlier builds are there too, and with `--all-targets` what tests them.
     built.sort_unstable();
     let is_it = |(_, binary): &(_, PathBuf)| {
-        let help = Command::new(binary).arg("--help").output().expect("it runs").stdout;
+        let help = Command::new(binary)
+            .arg("--help")
+            .output()
+            .expect("it runs")
+            .stdout;
         help.starts_with(b"Settings are")
     };
-    let (_, binary) = built.into_iter().rev().find(is_it).expect("the example was built");
-    binary.into_os_string().into_string().expect("a path in UTF-8")
+    let (_, binary) = built
+        .into_iter()
+        .rev()
+        .find(is_it)
+        .expect("the example was built");
+    binary
+        .into_os_string()
+        .into_string()
+        .expect("a path in UTF-8")
 }
 
 /// Reads on, so that the program is never held up.
@@ -214,10 +262,16 @@ impl Secrets {
     /// When a header is not ASCII.
     pub fn see(&mut self, answer: &Answer) {
         for cookie in answer.set_cookies() {
-            let value = cookie.split(';').next().and_then(|pair| Some(pair.split_once('=')?.1));
+            let value = cookie
+                .split(';')
+                .next()
+                .and_then(|pair| Some(pair.split_once('=')?.1));
             self.add_all(value);
         }
-        let redirect = answer.headers.get("location").map(|_| answer.header("location"));
+        let redirect = answer
+            .headers
+            .get("location")
+            .map(|_| answer.header("location"));
         let redirect = redirect.and_then(|to| answer.url.join(to).ok());
         for url in redirect.iter().chain([&answer.url]) {
             let query = url.query().unwrap_or_default();
@@ -225,7 +279,9 @@ impl Secrets {
             self.see_form(url.fragment().unwrap_or_default());
         }
         if let Ok(Value::Object(members)) = serde_json::from_str(&answer.body) {
-            let members = members.iter().filter(|(name, _)| SECRET.contains(&name.as_str()));
+            let members = members
+                .iter()
+                .filter(|(name, _)| SECRET.contains(&name.as_str()));
             self.add_all(members.filter_map(|(_, value)| value.as_str()));
         }
     }
@@ -247,7 +303,12 @@ impl Secrets {
     }
 
     fn add_all<'a>(&mut self, found: impl IntoIterator<Item = &'a str>) {
-        self.0.extend(found.into_iter().filter(|found| found.len() >= 6).map(str::to_owned));
+        self.0.extend(
+            found
+                .into_iter()
+                .filter(|found| found.len() >= 6)
+                .map(str::to_owned),
+        );
     }
 
     /// That none of them was said, and that nobody but the log itself began a line.
@@ -257,12 +318,21 @@ impl Secrets {
     pub fn assert_unsaid(&self, said: &str, at_least: usize) {
         assert!(self.0.len() >= at_least, "too few are known: {:#?}", self.0);
         for secret in &self.0 {
-            assert!(!said.contains(secret.as_str()), "{secret} was said:\n{said}");
+            assert!(
+                !said.contains(secret.as_str()),
+                "{secret} was said:\n{said}"
+            );
         }
         for line in said.lines() {
-            let time: String =
-                line.chars().take(27).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-            assert_eq!(time, "0000-00-00T00:00:00.000000Z", "a line that nobody logged: {line:?}");
+            let time: String = line
+                .chars()
+                .take(27)
+                .map(|c| if c.is_ascii_digit() { '0' } else { c })
+                .collect();
+            assert_eq!(
+                time, "0000-00-00T00:00:00.000000Z",
+                "a line that nobody logged: {line:?}"
+            );
             assert!(!line.contains(char::is_control), "{line:?}");
         }
     }

@@ -74,7 +74,9 @@ type Script = dyn Fn(&Seen) -> Option<Reply> + Send + Sync;
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,7 +101,10 @@ impl Provider {
     /// When somebody else listens there.
     pub async fn back_at(origin: &str) -> Self {
         let addr = origin.trim_start_matches("http://");
-        Self::serve(TcpListener::bind(addr).await.expect("its port is free"), |_| None)
+        Self::serve(
+            TcpListener::bind(addr).await.expect("its port is free"),
+            |_| None,
+        )
     }
 
     fn serve(
@@ -123,12 +128,20 @@ impl Provider {
         });
         let app = Router::new().fallback(answer).with_state(shared.clone());
         let server = tokio::spawn(serve(listener, app));
-        Self { origin, settings: settings.into(), shared, server }
+        Self {
+            origin,
+            settings: settings.into(),
+            shared,
+            server,
+        }
     }
 
     /// The settings with which a server uses this provider.
     pub fn settings(&self) -> Vec<(&str, &str)> {
-        self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
+        self.settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect()
     }
 
     /// The settings, and some more; of two with one name the later holds.
@@ -152,7 +165,10 @@ impl Provider {
 
     /// The requests for this path so far.
     pub fn seen_at(&self, path: &str) -> Vec<Seen> {
-        self.seen().into_iter().filter(|seen| seen.path == path).collect()
+        self.seen()
+            .into_iter()
+            .filter(|seen| seen.path == path)
+            .collect()
     }
 
     /// How many requests for a token came so far.
@@ -184,12 +200,17 @@ impl Drop for Provider {
 impl Seen {
     /// A header, or an empty text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap_or_default())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap_or_default())
     }
 
     /// A field of the form, or an empty text.
     pub fn field(&self, name: &str) -> &str {
-        self.form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.form
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value)
     }
 }
 
@@ -197,7 +218,12 @@ impl Reply {
     /// An answer of this type.
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body: body.into(), held: None }
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            held: None,
+        }
     }
 
     /// An answer in JSON.
@@ -220,7 +246,10 @@ impl Reply {
     /// The same, but only after `release.notify_one()`.
     #[must_use]
     pub fn held(self, release: &Arc<Notify>) -> Self {
-        Self { held: Some(release.clone()), ..self }
+        Self {
+            held: Some(release.clone()),
+            ..self
+        }
     }
 }
 
@@ -276,7 +305,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(reply.body)).expect("a reply that is HTTP")
+    response
+        .body(Body::from(reply.body))
+        .expect("a reply that is HTTP")
 }
 
 fn as_usual(path: &str, seen: &[Seen]) -> Reply {

@@ -13,7 +13,10 @@ use super::program::Program;
 
 /// How many cases a property gets: what `PROPTEST_CASES` says, or else 256.
 pub fn config() -> Config {
-    Config { failure_persistence: None, ..Config::default() }
+    Config {
+        failure_persistence: None,
+        ..Config::default()
+    }
 }
 
 /// Text put together from these pieces, which mean something where it goes, and from any others.
@@ -57,8 +60,9 @@ pub fn changed(original: String) -> impl Strategy<Value = String> {
     })
 }
 
-const METHODS: &[&str] =
-    &["GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "get", "X"];
+const METHODS: &[&str] = &[
+    "GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "get", "X",
+];
 
 const IN_A_URL: &[&str] = &[
     "?",
@@ -168,7 +172,10 @@ const IN_A_BODY: &[&str] = &[
 /// announces it also sends, as a server waits for the rest otherwise.
 fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let target = (select(paths), text(IN_A_URL)).prop_map(|(path, rest)| {
-        let rest: String = rest.chars().filter(|c| !c.is_control() && *c != ' ').collect();
+        let rest: String = rest
+            .chars()
+            .filter(|c| !c.is_control() && *c != ' ')
+            .collect();
         format!("{path}{rest}").into_bytes()
     });
     let header = (select(HEADERS), bytes(IN_A_HEADER))
@@ -177,9 +184,15 @@ fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let form = any::<bool>();
     let request = (select(METHODS), target, vec(header, 0..4), form, body).prop_map(
         |(method, target, headers, form, body)| {
-            let form =
-                if form { "Content-Type: application/x-www-form-urlencoded\r\n" } else { "" };
-            let length = format!("Host: 127.0.0.1\r\n{form}Content-Length: {}\r\n\r\n", body.len());
+            let form = if form {
+                "Content-Type: application/x-www-form-urlencoded\r\n"
+            } else {
+                ""
+            };
+            let length = format!(
+                "Host: 127.0.0.1\r\n{form}Content-Length: {}\r\n\r\n",
+                body.len()
+            );
             let start = [method.as_bytes(), b" ", &target, b" HTTP/1.1\r\n"].concat();
             [start, headers.concat(), length.into_bytes(), body].concat()
         },
@@ -209,15 +222,24 @@ pub fn is_answered(program: Program, addr: SocketAddr, paths: &'static [&'static
 /// When there is no whole head of an answer in time.
 pub fn answer_to(addr: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("a limit");
     // Ends in a reset: closed connections are remembered, and a million of them slow everything.
-    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
+    SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a socket");
     // Who has heard enough answers and closes while this is still sending.
     let _ = stream.write_all(request);
     let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
     let end = loop {
         let read = stream.read(&mut chunk).expect("an answer");
-        assert_ne!(read, 0, "an answer with a whole head: {:?}", String::from_utf8_lossy(&head));
+        assert_ne!(
+            read,
+            0,
+            "an answer with a whole head: {:?}",
+            String::from_utf8_lossy(&head)
+        );
         head.extend_from_slice(&chunk[..read]);
         if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
@@ -231,6 +253,8 @@ pub fn answer_to(addr: SocketAddr, request: &[u8]) -> String {
 /// # Panics
 /// When there is none.
 pub fn status(head: &str) -> u16 {
-    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = head
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3)?.parse().ok());
     status.unwrap_or_else(|| panic!("no status: {head}"))
 }

@@ -70,7 +70,10 @@ impl FromRequestParts<Users> for Profile {
     async fn from_request_parts(parts: &mut Parts, users: &Users) -> Result<Self, Response> {
         let claims = Claims::from_request_parts(parts, users).await;
         let username = claims.map_err(IntoResponse::into_response)?.sub;
-        let profile = users.profile(&username).await.map_err(IntoResponse::into_response)?;
+        let profile = users
+            .profile(&username)
+            .await
+            .map_err(IntoResponse::into_response)?;
         match profile {
             None => Err(Refusal::InvalidToken.into_response()),
             Some(profile) if profile.disabled => {

@@ -31,7 +31,9 @@ pub struct Passwords {
 
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passwords").field("checked", &self.checked).finish_non_exhaustive()
+        f.debug_struct("Passwords")
+            .field("checked", &self.checked)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,7 +50,11 @@ impl Passwords {
 
     /// Waits for a turn, in the order of arrival, as long as the route gives a request.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
-        self.turns.clone().acquire_owned().await.expect("nobody closes the semaphore")
+        self.turns
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("nobody closes the semaphore")
     }
 
     /// Whether this is the password of the hash. Without a hash it is not, after the same work.
@@ -66,17 +72,22 @@ impl Passwords {
         let work = move || {
             // The parameters are those of the hash. A real system hashes anew at a login when
             // these are not today's any more.
-            let is_right = argon2().verify_password(password.as_bytes(), &*hash).is_ok();
+            let is_right = argon2()
+                .verify_password(password.as_bytes(), &*hash)
+                .is_ok();
             (is_right, turn)
         };
-        spawn_blocking(work).await.expect("to check a password does not panic")
+        spawn_blocking(work)
+            .await
+            .expect("to check a password does not panic")
     }
 }
 
 /// A hash with a salt of its own: what to store for a new user, or for a new password.
 pub fn hash(password: &str) -> String {
     let hash = argon2().hash_password(password.as_bytes());
-    hash.expect("a salt is made, and a password can have any length").to_string()
+    hash.expect("a salt is made, and a password can have any length")
+        .to_string()
 }
 
 /// Argon2id with 19 MiB, two passes and one lane (OWASP Password Storage cheat sheet).

@@ -84,11 +84,20 @@ impl Users {
         // The limit is looked at by those alone whose turn it is: of a thousand guesses at once, no
         // more get through than there are turns.
         let turn = self.passwords.turn().await;
-        if self.failures().get_mut(&username).is_some_and(|count| *count >= MAX_FAILURES) {
+        if self
+            .failures()
+            .get_mut(&username)
+            .is_some_and(|count| *count >= MAX_FAILURES)
+        {
             return Err(too_many_failures());
         }
-        let account = self.account(&username).await.map_err(IntoResponse::into_response)?;
-        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let account = self
+            .account(&username)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        let hash = account
+            .as_ref()
+            .map(|account| account.password_hash.clone());
         let (is_right, turn) = self.passwords.verify(turn, hash, password).await;
         let account = account.filter(|_| is_right);
         self.count(username, account.is_some());
@@ -96,7 +105,12 @@ impl Users {
         match account {
             None => Err(INCORRECT.into_response()),
             Some(account) if account.disabled => Err(INACTIVE.into_response()),
-            Some(Account { username, scopes, .. }) => Ok(User { subject: username, scopes }),
+            Some(Account {
+                username, scopes, ..
+            }) => Ok(User {
+                subject: username,
+                scopes,
+            }),
         }
     }
 
@@ -119,14 +133,20 @@ impl Users {
         // Bound, never formatted in: whatever a name has in it stays a name.
         const SQL: &str =
             "SELECT username, password_hash, scopes, disabled FROM users WHERE username = ?";
-        Ok(sqlx::query_as(SQL).bind(username).fetch_optional(&self.db).await?)
+        Ok(sqlx::query_as(SQL)
+            .bind(username)
+            .fetch_optional(&self.db)
+            .await?)
     }
 
     /// Who has this name.
     pub async fn profile(&self, username: &str) -> Result<Option<Profile>, DatabaseError> {
         const SQL: &str =
             "SELECT username, email, full_name, disabled FROM users WHERE username = ?";
-        Ok(sqlx::query_as(SQL).bind(username).fetch_optional(&self.db).await?)
+        Ok(sqlx::query_as(SQL)
+            .bind(username)
+            .fetch_optional(&self.db)
+            .await?)
     }
 
     /// What belongs to the user of this name.
@@ -141,7 +161,12 @@ impl Users {
             if let Some(Account { password_hash, .. }) = self.account(username).await? {
                 let turn = self.passwords.turn().await;
                 let hash = Some(password_hash);
-                if self.passwords.verify(turn, hash, password.to_owned()).await.0 {
+                if self
+                    .passwords
+                    .verify(turn, hash, password.to_owned())
+                    .await
+                    .0
+                {
                     return Ok(true);
                 }
             }
@@ -150,10 +175,15 @@ impl Users {
     }
 }
 
-const INCORRECT: OAuthError =
-    OAuthError { error: "invalid_grant", description: "Incorrect username or password" };
+const INCORRECT: OAuthError = OAuthError {
+    error: "invalid_grant",
+    description: "Incorrect username or password",
+};
 
-const INACTIVE: OAuthError = OAuthError { error: "invalid_grant", description: "Inactive user" };
+const INACTIVE: OAuthError = OAuthError {
+    error: "invalid_grant",
+    description: "Inactive user",
+};
 
 /// 429, also for the right password: or else one could go on guessing.
 fn too_many_failures() -> Response {
@@ -177,7 +207,12 @@ impl FromSettings for Users {
         let db = database::open(settings, &MIGRATIONS).await;
         let (tokens, db) = tokens.zip(db)?;
         let failures = Arc::new(Mutex::new(Expiring::new(FAILURES_LAST, MAX_NAMES)));
-        let users = Self { tokens, db, passwords: Passwords::new(), failures };
+        let users = Self {
+            tokens,
+            db,
+            passwords: Passwords::new(),
+            failures,
+        };
         if !settings.is_loopback() && users.has_published_passwords().await.unwrap_or(true) {
             let what = "has users with the passwords of the README; before others can reach this \
                         server, change or delete johndoe and alice in a file";

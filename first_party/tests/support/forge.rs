@@ -40,7 +40,10 @@ pub fn with(mut claims: Value, name: &str, value: impl Into<Option<Value>>) -> V
 /// A token with an HS256 signature that is right, whatever header and payload say.
 pub fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let encode = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
-    seal(&format!("{}.{}", encode(header.as_ref()), encode(payload.as_ref())), SECRET)
+    seal(
+        &format!("{}.{}", encode(header.as_ref()), encode(payload.as_ref())),
+        SECRET,
+    )
 }
 
 /// Signs what has been encoded already.
@@ -73,8 +76,15 @@ pub fn challenge(answer: &Answer) -> &str {
 pub async fn assert_refused(server: &Server, case: &str, token: &str) {
     let answer = get(server, "/endpoint1", token).await;
     assert_eq!(answer.status, 401, "{case}: {answer:?}");
-    assert!(challenge(&answer).contains(r#"error="invalid_token""#), "{case}: {answer:?}");
-    assert_eq!(answer.json(), json!({ "detail": "Could not validate credentials" }), "{case}");
+    assert!(
+        challenge(&answer).contains(r#"error="invalid_token""#),
+        "{case}: {answer:?}"
+    );
+    assert_eq!(
+        answer.json(),
+        json!({ "detail": "Could not validate credentials" }),
+        "{case}"
+    );
     let shown = format!("{:?}{}", answer.headers, answer.body);
     for part in token.split('.').filter(|part| part.len() > 8) {
         assert!(!shown.contains(part), "{case}: {shown}");

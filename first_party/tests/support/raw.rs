@@ -24,6 +24,8 @@ pub async fn send(addr: SocketAddr, request: impl Into<Vec<u8>>) -> String {
 
 /// The status of an answer, or 0 when there is none.
 pub fn status(answer: &str) -> u16 {
-    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = answer
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3)?.parse().ok());
     status.unwrap_or(0)
 }

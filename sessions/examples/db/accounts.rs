@@ -43,7 +43,10 @@ impl Accounts {
         const SQL: &str = "INSERT INTO accounts (provider, subject, name) VALUES (?1, ?2, ?3)
             ON CONFLICT (provider, subject) DO UPDATE SET name = excluded.name
             RETURNING id, provider, subject, name";
-        let query = sqlx::query_as(SQL).bind(&user.provider).bind(&user.subject).bind(&user.name);
+        let query = sqlx::query_as(SQL)
+            .bind(&user.provider)
+            .bind(&user.subject)
+            .bind(&user.name);
         Ok(query.fetch_one(&self.0).await?)
     }
 }

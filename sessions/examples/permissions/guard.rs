@@ -59,6 +59,10 @@ impl<const NEEDED: usize> FromRequestParts<Permissions> for Permitted<NEEDED> {
             return Ok(Self(account));
         }
         tracing::info!("refused: account {} does not have {needed}", account.id);
-        Err((StatusCode::FORBIDDEN, Detail::of("Insufficient permissions")).into_response())
+        Err((
+            StatusCode::FORBIDDEN,
+            Detail::of("Insufficient permissions"),
+        )
+            .into_response())
     }
 }

@@ -13,7 +13,9 @@ use super::Permissions;
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins, here and in the database.
 pub async fn auth(
-    State(Permissions { accounts, admin, .. }): State<Permissions>,
+    State(Permissions {
+        accounts, admin, ..
+    }): State<Permissions>,
     State(oauth): State<OAuth>,
     cookies: Cookies,
     answer: Params,

@@ -93,14 +93,21 @@ impl FromSettings for Permissions {
         let provider = OAuth::from_ref(&sessions).provider().id.clone();
         let admin = settings.get("ADMIN").map(str::to_owned);
         // Nobody of another provider can log in here.
-        if admin.as_ref().is_some_and(|admin| !admin.starts_with(&format!("{provider}:"))) {
+        if admin
+            .as_ref()
+            .is_some_and(|admin| !admin.starts_with(&format!("{provider}:")))
+        {
             let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
             settings.problem("ADMIN", what);
         } else if admin.is_none() && !settings.is_loopback() {
             let what = "ADMIN is not set: whoever logs in first becomes Admin, also a stranger";
             settings.warning(what.into());
         }
-        Some(Self { sessions, accounts, admin })
+        Some(Self {
+            sessions,
+            accounts,
+            admin,
+        })
     }
 }
 
@@ -122,14 +129,26 @@ async fn index(
         Ok(LoggedIn { account, .. }) => accounts.user(account.id).await?,
         Err(_) => None,
     };
-    let (provider, login_url) = (oauth.provider().name.clone(), oauth.public_url().join("/login"));
-    Ok(Page::new("permissions: who may do what", Index { provider, login_url, user }))
+    let (provider, login_url) = (
+        oauth.provider().name.clone(),
+        oauth.public_url().join("/login"),
+    );
+    Ok(Page::new(
+        "permissions: who may do what",
+        Index {
+            provider,
+            login_url,
+            user,
+        },
+    ))
 }
 
 /// `GET /users/me`: what the provider knows of the user.
 async fn me(
     LoggedIn { session, .. }: LoggedIn,
-    State(Permissions { sessions, accounts, .. }): State<Permissions>,
+    State(Permissions {
+        sessions, accounts, ..
+    }): State<Permissions>,
     cookies: Cookies,
 ) -> Result<Json<Map<String, Value>>> {
     let id = session.id.clone();

@@ -34,7 +34,12 @@ impl Accounts {
             "INSERT INTO sessions (id, account, expires) VALUES (?1, ?2, unixepoch() + ?3)";
         sqlx::query(EXPIRED).execute(&self.0).await?;
         let lifetime = LIFETIME.as_secs().cast_signed();
-        sqlx::query(BEGIN).bind(session).bind(account).bind(lifetime).execute(&self.0).await?;
+        sqlx::query(BEGIN)
+            .bind(session)
+            .bind(account)
+            .bind(lifetime)
+            .execute(&self.0)
+            .await?;
         Ok(())
     }
 
@@ -43,7 +48,10 @@ impl Accounts {
         const SQL: &str = "SELECT accounts.id, provider, subject, name
             FROM sessions JOIN accounts ON accounts.id = sessions.account
             WHERE sessions.id = ?1 AND expires > unixepoch()";
-        Ok(sqlx::query_as(SQL).bind(session).fetch_optional(&self.0).await?)
+        Ok(sqlx::query_as(SQL)
+            .bind(session)
+            .fetch_optional(&self.0)
+            .await?)
     }
 
     /// Ends a session.
@@ -62,7 +70,12 @@ impl Accounts {
         let admin = PERMISSIONS[ADMIN];
         let appointed = match named {
             Some(named) => {
-                let Account { id, provider, subject, .. } = account;
+                let Account {
+                    id,
+                    provider,
+                    subject,
+                    ..
+                } = account;
                 named == format!("{provider}:{subject}") && self.grant(*id, admin).await?
             }
             None if account.id == FIRST => {
@@ -81,7 +94,11 @@ impl Accounts {
     pub async fn has(&self, account: i64, permission: &str) -> Result<bool> {
         const SQL: &str =
             "SELECT EXISTS (SELECT 1 FROM permissions WHERE account = ?1 AND permission = ?2)";
-        Ok(sqlx::query_scalar(SQL).bind(account).bind(permission).fetch_one(&self.0).await?)
+        Ok(sqlx::query_scalar(SQL)
+            .bind(account)
+            .bind(permission)
+            .fetch_one(&self.0)
+            .await?)
     }
 
     /// Grants a permission; false when there is no such account, or it has it already.
@@ -98,18 +115,27 @@ impl Accounts {
         const SQL: &str = "DELETE FROM permissions WHERE account = ?1 AND permission = ?2
             AND (?2 <> ?3 OR EXISTS
                 (SELECT 1 FROM permissions WHERE permission = ?3 AND account <> ?1))";
-        let query = sqlx::query(SQL).bind(account).bind(permission).bind(PERMISSIONS[ADMIN]);
+        let query = sqlx::query(SQL)
+            .bind(account)
+            .bind(permission)
+            .bind(PERMISSIONS[ADMIN]);
         Ok(query.execute(&self.0).await?.rows_affected() > 0)
     }
 
     /// Every account.
     pub async fn users(&self) -> Result<Vec<Entry>> {
-        Ok(sqlx::query_as(USERS).bind(None::<i64>).fetch_all(&self.0).await?)
+        Ok(sqlx::query_as(USERS)
+            .bind(None::<i64>)
+            .fetch_all(&self.0)
+            .await?)
     }
 
     /// One account.
     pub async fn user(&self, account: i64) -> Result<Option<Entry>> {
-        Ok(sqlx::query_as(USERS).bind(account).fetch_optional(&self.0).await?)
+        Ok(sqlx::query_as(USERS)
+            .bind(account)
+            .fetch_optional(&self.0)
+            .await?)
     }
 }
 

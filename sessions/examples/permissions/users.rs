@@ -33,7 +33,10 @@ pub async fn grant(
     check_same_origin(&headers, oauth.public_url())?;
     let permission = known(&permission)?;
     if accounts.grant(id, permission).await? {
-        tracing::info!("account {} has granted {permission} to account {id}", admin.id);
+        tracing::info!(
+            "account {} has granted {permission} to account {id}",
+            admin.id
+        );
     }
     let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
     Ok(Json(user))
@@ -51,7 +54,10 @@ pub async fn revoke(
     let permission = known(&permission)?;
     let revoked = accounts.revoke(id, permission).await?;
     if revoked {
-        tracing::info!("account {} has revoked {permission} of account {id}", admin.id);
+        tracing::info!(
+            "account {} has revoked {permission} of account {id}",
+            admin.id
+        );
     }
     let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
     if !revoked && user.permissions.iter().any(|kept| kept == permission) {
@@ -63,8 +69,17 @@ pub async fn revoke(
 
 /// The permission of this name, from the list and not from the request.
 fn known(name: &str) -> Result<&'static str> {
-    let unknown = || (StatusCode::NOT_FOUND, Detail::of("there is no such permission")).into();
-    PERMISSIONS.into_iter().find(|known| *known == name).ok_or_else(unknown)
+    let unknown = || {
+        (
+            StatusCode::NOT_FOUND,
+            Detail::of("there is no such permission"),
+        )
+            .into()
+    };
+    PERMISSIONS
+        .into_iter()
+        .find(|known| *known == name)
+        .ok_or_else(unknown)
 }
 
 fn no_such_user() -> ErrorResponse {
