@@ -13,6 +13,7 @@ use std::{
 
 use axum::{Router, http::Uri};
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 use url::{Host, Url};
 
 use crate::random_token;
@@ -78,6 +79,7 @@ pub struct Settings {
     warnings: Vec<String>,
     notices: Vec<String>,
     companions: Vec<Companion>,
+    background: TaskTracker,
     bind_addr: SocketAddr,
     public_url: PublicUrl,
 }
@@ -121,6 +123,7 @@ impl Settings {
             warnings: Vec::new(),
             notices: Vec::new(),
             companions: Vec::new(),
+            background: TaskTracker::new(),
             bind_addr: default,
             public_url: PublicUrl::of(default),
         }
@@ -329,6 +332,12 @@ impl Settings {
         self.companions.push((listener, app));
     }
 
+    /// Where an app spawns work that goes on after its response, such as a revocation: a shutdown
+    /// waits for it.
+    pub fn background(&self) -> TaskTracker {
+        self.background.clone()
+    }
+
     /// What was found, or every problem.
     pub(crate) fn finish(self) -> Result<Found, Vec<String>> {
         let Self {
@@ -336,6 +345,7 @@ impl Settings {
             warnings,
             notices,
             companions,
+            background,
             ..
         } = self;
         if problems.is_empty() {
@@ -343,6 +353,7 @@ impl Settings {
                 warnings,
                 notices,
                 companions,
+                background,
             })
         } else {
             Err(problems)
@@ -359,6 +370,7 @@ pub(crate) struct Found {
     pub(crate) warnings: Vec<String>,
     pub(crate) notices: Vec<String>,
     pub(crate) companions: Vec<Companion>,
+    pub(crate) background: TaskTracker,
 }
 
 /// The origin under which browsers find a server: the only source of its redirect URIs, never

@@ -40,6 +40,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::task::TaskTracker;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use url::Url;
 
@@ -190,8 +191,35 @@ pub struct Server {
     pub addr: SocketAddr,
     /// Where browsers find it.
     pub public_url: PublicUrl,
+    app: Listeners,
+    companions: Listeners,
+    background: TaskTracker,
+}
+
+/// Tasks that accept connections until their sender is dropped.
+#[derive(Debug)]
+struct Listeners {
     stop: watch::Sender<()>,
-    listeners: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Listeners {
+    fn new() -> Self {
+        Self {
+            stop: watch::Sender::new(()),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn spawn(&mut self, listener: TcpListener, app: Router, https: bool) {
+        let stopped = self.stop.subscribe();
+        self.tasks.spawn(serve(listener, app, https, stopped));
+    }
+
+    async fn stop(self) {
+        drop(self.stop);
+        self.tasks.join_all().await;
+    }
 }
 
 impl Server {
@@ -214,12 +242,12 @@ impl Server {
             .local_addr()
             .map_err(|error| vec![error.to_string()])?;
 
-        let (stop, stopped) = watch::channel(());
-        let mut listeners = JoinSet::new();
+        let mut companions = Listeners::new();
         for (listener, companion) in found.companions {
-            listeners.spawn(serve(listener, companion, false, stopped.clone()));
+            companions.spawn(listener, companion, false);
         }
-        listeners.spawn(serve(listener, app(state), public_url.is_https(), stopped));
+        let mut own = Listeners::new();
+        own.spawn(listener, app(state), public_url.is_https());
         for warning in found.warnings {
             tracing::warn!("{warning}");
         }
@@ -231,18 +259,23 @@ impl Server {
         Ok(Self {
             addr,
             public_url,
-            stop,
-            listeners,
+            app: own,
+            companions,
+            background: found.background,
         })
     }
 
-    /// Takes no more connections and finishes the requests under way.
+    /// Accepts no more connections, then finishes the requests in progress and the work that they
+    /// left in the background.
     pub async fn stop(self) {
-        let Self {
-            stop, listeners, ..
-        } = self;
-        drop(stop);
-        listeners.join_all().await;
+        self.app.stop().await;
+        self.background.close();
+        let finished = timeout(SHUTDOWN_TIMEOUT, self.background.wait()).await;
+        if finished.is_err() {
+            tracing::warn!("work in the background was still going on after {SHUTDOWN_TIMEOUT:?}");
+        }
+        // Last, as what goes on until here may need them: the demo provider is one.
+        self.companions.stop().await;
     }
 }
 
