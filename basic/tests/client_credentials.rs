@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use common::{
-    config::{FromSettings, Settings},
+    settings::{FromSettings, Settings},
     testing::{
         program,
         provider::{Provider, Reply, token},

@@ -10,8 +10,8 @@ use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
 use crate::{
-    config::{FromSettings, Settings},
     server::Server,
+    settings::{FromSettings, Settings},
 };
 
 pub mod crowd;

@@ -1,6 +1,6 @@
 //! Forged, changed and borrowed tokens, and the secrets that make real ones.
 
-use common::{config::Settings, server::Server, testing::start, unix_now};
+use common::{server::Server, settings::Settings, testing::start, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 

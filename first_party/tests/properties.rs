@@ -6,7 +6,7 @@ use axum::{
 };
 use common::{
     Params,
-    config::PublicUrl,
+    settings::PublicUrl,
     testing::{
         program::Program,
         rubbish::{answer_to, changed, config, header_value, is_answered, status, text},
@@ -26,7 +26,7 @@ fn tokens() -> (Tokens, Runtime) {
     let public_url: PublicUrl = "http://localhost:5000".parse().expect("an origin");
     let secret = "a secret that only this server and these tests know".to_owned();
     (
-        Tokens::new(&[secret], public_url),
+        Tokens::new(&secret.into(), public_url),
         Builder::new_current_thread().build().expect("a runtime"),
     )
 }

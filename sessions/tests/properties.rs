@@ -1,7 +1,7 @@
 //! Whatever comes in: the path after a login, cookies, and bytes that are no request.
 
 use common::{
-    config::PublicUrl,
+    settings::PublicUrl,
     testing::{
         program::Program,
         rubbish::{answer_to, config, header_value, is_answered, status, text},

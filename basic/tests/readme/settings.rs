@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use common::{config::table, oauth::OAuth};
+use common::{oauth::OAuth, settings::table};
 
 use crate::{SERVERS, blocks::Readme};
 
