@@ -3,9 +3,9 @@
 use common::{
     config::{FromSettings, Settings},
     oauth::OAuth,
-    testing::{Browser, start},
 };
 use divan::Bencher;
+use testing::{Browser, start};
 use tokio::runtime::Runtime;
 use tower_cookies::Cookies;
 

@@ -11,8 +11,8 @@ use common::{
     config::{FromSettings, Setting, Settings},
     error::oauth_endpoint,
     server::Server,
-    testing::{Browser, start, url},
 };
+use testing::{Browser, start, url};
 use tokio::task::spawn_blocking;
 
 /// Sends these bytes; returns what comes until the server closes.

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use common::testing::{Browser, start};
+//! use testing::{Browser, start};
 //! use sessions::{Sessions, session::User};
 //! use tower_cookies::CookieManagerLayer;
 //!

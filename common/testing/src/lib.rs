@@ -6,13 +6,12 @@ pub mod chromium;
 use std::collections::BTreeMap;
 
 use axum::Router;
-use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
-use serde_json::Value;
-
-use crate::{
+use common::{
     config::{FromSettings, Settings},
     server::Server,
 };
+use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
+use serde_json::Value;
 
 pub mod crowd;
 pub mod fault;
