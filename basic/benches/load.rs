@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::testing::{
+use testing::{
     Browser,
     load::{Case, Process, compare, serve_bare},
 };

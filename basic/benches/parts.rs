@@ -3,9 +3,9 @@
 use common::{
     oauth::OAuth,
     settings::{FromSettings, Settings},
-    testing::{Browser, start},
 };
 use divan::Bencher;
+use testing::{Browser, start};
 use tokio::runtime::Runtime;
 use tower_cookies::Cookies;
 

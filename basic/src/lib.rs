@@ -4,7 +4,7 @@
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Seen from a browser:
 //!
 //! ```
-//! use common::testing::{Browser, start};
+//! use testing::{Browser, start};
 //!
 //! # #[tokio::main]
 //! # async fn main() {

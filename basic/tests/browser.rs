@@ -1,7 +1,7 @@
 //! The walkthrough of `basic`, as a person does it: in a real browser, with the provider on
 //! another site (`localhost`) than the app (`127.0.0.1`).
 
-use common::testing::{chromium::Chromium, start};
+use testing::{chromium::Chromium, start};
 
 #[tokio::test]
 async fn a_person_logs_in_and_sees_the_token() {

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use common::{
-    cookies::CookieKeys,
-    server::Server,
-    testing::{
-        Answer, Browser, callback, param_of,
-        provider::{Provider, Reply},
-        start, url,
-    },
-    unix_now,
-};
+use common::{cookies::CookieKeys, server::Server, unix_now};
 use reqwest::Method;
 use serde_json::json;
+use testing::{
+    Answer, Browser, callback, param_of,
+    provider::{Provider, Reply},
+    start, url,
+};
 use tower_cookies::Cookies;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -6,14 +6,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::{
-    settings::{FromSettings, Settings},
-    testing::{
-        program,
-        provider::{Provider, Reply, token},
-    },
-};
+use common::settings::{FromSettings, Settings};
 use serde_json::json;
+use testing::{
+    program,
+    provider::{Provider, Reply, token},
+};
 use tokio::{sync::Notify, task::JoinSet};
 
 #[path = "../examples/client_credentials.rs"]

@@ -1,12 +1,10 @@
 //! The demo provider, attacked as a real one would be: what it lets pass, nobody learns to do right.
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser, param_of, start, url},
-};
+use common::server::Server;
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
+use testing::{Answer, Browser, param_of, start, url};
 
 const CLIENT_ID: &str = "the-application";
 const CLIENT_SECRET: &str = "the-password-of-it";

@@ -3,16 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser,
-        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
-        start, url,
-    },
-    unix_now,
-};
+use common::{server::Server, unix_now};
 use serde_json::{Value, json};
+use testing::{
+    Answer, Browser,
+    provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
+    start, url,
+};
 use tokio::{sync::Notify, time::sleep};
 
 async fn scripted() -> (Provider, Server) {
@@ -421,7 +418,7 @@ async fn the_token_is_for_nobody_elses_eyes() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
-    let callback = common::testing::callback(&server, &login, "code=good");
+    let callback = testing::callback(&server, &login, "code=good");
     let request = browser
         .request(reqwest::Method::GET, callback)
         .header("origin", "http://localhost:9");

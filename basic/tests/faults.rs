@@ -1,16 +1,14 @@
 //! A token endpoint that fails below HTTP: each fault leads to an answer, and to no second try.
 
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser, callback,
-        fault::{Fault, Faulty, Then, UPSTREAM, faults},
-        program::Program,
-        provider::{CLIENT_SECRET, Provider},
-        start, url,
-    },
-};
+use common::server::Server;
 use reqwest::Method;
+use testing::{
+    Answer, Browser, callback,
+    fault::{Fault, Faulty, Then, UPSTREAM, faults},
+    program::Program,
+    provider::{CLIENT_SECRET, Provider},
+    start, url,
+};
 use tokio::task::JoinSet;
 
 /// A whole answer with a token.
@@ -235,7 +233,7 @@ async fn program(origin: &str, vars: &[(&str, &str)]) -> Program {
 /// What a person gets from it who comes back with a code.
 async fn log_in(program: &Program, mut browser: Browser) -> Answer {
     let login = browser.get(program.join("/login")).await;
-    let state = common::testing::param_of(login.location(), "state");
+    let state = testing::param_of(login.location(), "state");
     let callback = program.join(&format!("/auth?code=the-code&state={state}"));
     let request = browser.request(Method::GET, callback);
     browser.send(request).await

@@ -5,15 +5,15 @@ use std::{
     net::TcpStream,
 };
 
-use common::testing::{
+use reqwest::Method;
+use serde_json::json;
+use testing::{
     Answer, Browser,
     fault::{Fault, Faulty, Then},
     param_of,
     program::{Program, Secrets},
     provider::{CLIENT_SECRET, Provider, Reply, token},
 };
-use reqwest::Method;
-use serde_json::json;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

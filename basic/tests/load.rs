@@ -4,13 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use common::testing::{
+use serde_json::json;
+use testing::{
     Browser, callback_at,
     crowd::{ask, count, drip, idle, until_refused},
     program::Program,
     provider::{Provider, token},
 };
-use serde_json::json;
 use tokio::{
     sync::Notify,
     task::JoinSet,

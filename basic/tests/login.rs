@@ -6,13 +6,13 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use common::testing::{
+use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
+use reqwest::Method;
+use testing::{
     Browser, param_of,
     provider::{CLIENT_ID, CLIENT_SECRET, Provider},
     query_of, start, url,
 };
-use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
-use reqwest::Method;
 
 const SECRET: &str = "the 64 characters that a real server has from openssl rand -hex 32";
 

@@ -1,13 +1,13 @@
 //! Whatever comes in: the answer that a browser brings back, and bytes that are no request, at the
 //! server and at the demo provider beside it.
 
-use common::testing::{
+use proptest::prelude::*;
+use reqwest::Url;
+use testing::{
     Browser,
     program::Program,
     rubbish::{answer_to, config, is_answered, status, text},
 };
-use proptest::prelude::*;
-use reqwest::Url;
 
 const PATHS: &[&str] = &["/", "/login", "/auth", "/style.css", "/nowhere"];
 

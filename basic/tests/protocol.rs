@@ -11,8 +11,8 @@ use common::{
     error::oauth_endpoint,
     server::{Server, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
-    testing::{Browser, start, url},
 };
+use testing::{Browser, start, url};
 use tokio::task::spawn_blocking;
 
 /// Sends these bytes; returns what comes until the server closes.

@@ -8,16 +8,13 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{
-    oauth::OAuth,
-    settings::table,
-    testing::{
-        Browser, callback_at, param_of,
-        provider::{CLIENT_SECRET, Provider},
-        query_of,
-    },
-};
+use common::{oauth::OAuth, settings::table};
 use reqwest::Method;
+use testing::{
+    Browser, callback_at, param_of,
+    provider::{CLIENT_SECRET, Provider},
+    query_of,
+};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const CLIENT: [(&str, &str); 2] = [("CLIENT_ID", "id"), ("CLIENT_SECRET", "client-password")];

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use common::{
-    testing::{Browser, param_of, start, url},
-    unix_now,
-};
+use common::unix_now;
 use reqwest::Method;
+use testing::{Browser, param_of, start, url};
 
 // checks 59, 60, 62
 #[tokio::test]

@@ -58,7 +58,7 @@
 //! clients, [`expiring`] for what it keeps for a while.
 //!
 //! The OAuth client is behind the feature `client`, as `first_party` does without it; OpenID
-//! Connect is behind `oidc`, a database behind `sqlite`, and a browser for tests behind `testing`.
+//! Connect is behind `oidc`, a database behind `sqlite`. Test support is a crate beside this one.
 
 pub mod client_auth;
 #[cfg(feature = "client")]
@@ -81,8 +81,6 @@ pub mod params;
 pub mod provider;
 pub mod server;
 pub mod settings;
-#[cfg(feature = "testing")]
-pub mod testing;
 #[cfg(feature = "client")]
 pub mod token;
 

@@ -13,11 +13,11 @@ use common::{
     provider::{CLIENT_SETTINGS, Provider},
     server::Server,
     settings::{FromSettings, SERVER_SETTINGS, Setting, Settings},
-    testing::rubbish::{changed, config, header_value, text},
     token::Token,
     unix_now,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
+use testing::rubbish::{changed, config, header_value, text};
 use tokio::runtime::Runtime;
 use tower_cookies::{Cookie, Cookies};
 use url::form_urlencoded;

@@ -1,6 +1,6 @@
 //! `cargo bench -p first_party --bench load`: the guards, beside a bare axum server.
 
-use common::testing::{
+use testing::{
     Browser,
     load::{Case, Process, compare, serve_bare},
 };

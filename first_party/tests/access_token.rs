@@ -1,8 +1,9 @@
 //! Forged, changed and borrowed tokens, and the secrets that make real ones.
 
-use common::{server::Server, settings::Settings, testing::start, unix_now};
+use common::{server::Server, settings::Settings, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use testing::start;
 
 #[path = "support/forge.rs"]
 mod forge;

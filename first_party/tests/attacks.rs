@@ -1,10 +1,8 @@
 //! Attacks on the tokens and their pages, by somebody who has read the source.
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser, start},
-};
+use common::server::Server;
 use reqwest::Method;
+use testing::{Answer, Browser, start};
 
 #[path = "support/raw.rs"]
 mod raw;

@@ -1,11 +1,9 @@
 //! How a token is shown at the endpoints (RFC 6750), and every way around that is closed.
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser},
-};
+use common::server::Server;
 use reqwest::{Method, header::HeaderValue};
 use serde_json::json;
+use testing::{Answer, Browser};
 
 #[path = "support/forge.rs"]
 mod forge;

@@ -1,6 +1,6 @@
 //! The walkthrough of `first_party`, as a person does it: in a real browser, with Swagger UI.
 
-use common::testing::{
+use testing::{
     chromium::{By, Chromium},
     start,
 };

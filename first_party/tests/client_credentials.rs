@@ -3,15 +3,13 @@
 use std::process::Command;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser,
-        program::{self, Program},
-        start,
-    },
-};
+use common::server::Server;
 use reqwest::Method;
+use testing::{
+    Answer, Browser,
+    program::{self, Program},
+    start,
+};
 
 #[path = "../examples/client_credentials.rs"]
 #[expect(

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser, start},
-};
+use common::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::{Answer, Browser, start};
 
 #[path = "support/user.rs"]
 mod user;

@@ -1,13 +1,11 @@
 //! The implicit grant: where the token goes, and where it must never go.
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser, query_of, start},
-};
+use common::server::Server;
 use reqwest::{
     Method,
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
+use testing::{Answer, Browser, query_of, start};
 
 async fn server() -> Server {
     start(first_party::app, &[]).await

@@ -1,10 +1,10 @@
 //! What the program says at its most talkative: nothing secret, and nothing that others wrote.
 
-use common::testing::{
+use reqwest::Method;
+use testing::{
     Answer, Browser, param_of,
     program::{Program, Secrets},
 };
-use reqwest::Method;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const NAME: &str = "the-user-name";

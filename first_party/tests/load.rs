@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use common::{
-    server::Server,
-    testing::{
-        Browser,
-        crowd::{count, drip, idle},
-        start, url,
-    },
+use common::server::Server;
+use testing::{
+    Browser,
+    crowd::{count, drip, idle},
+    start, url,
 };
 use tokio::{
     io::AsyncWriteExt,

@@ -4,20 +4,17 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{HeaderValue, Request, header},
 };
-use common::{
-    Params,
-    settings::PublicUrl,
-    testing::{
-        program::Program,
-        rubbish::{answer_to, changed, config, header_value, is_answered, status, text},
-    },
-};
+use common::{Params, settings::PublicUrl};
 use first_party::{
     login,
     scopes::SCOPES,
     token::{Claims, Refusal, Tokens},
 };
 use proptest::{prelude::*, sample::select};
+use testing::{
+    program::Program,
+    rubbish::{answer_to, changed, config, header_value, is_answered, status, text},
+};
 use tokio::runtime::{Builder, Runtime};
 
 const ALL: &str = "some.scope other.scope third.scope";

@@ -7,12 +7,10 @@ use std::{
     thread,
 };
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser, start},
-};
+use common::server::Server;
 use reqwest::Method;
 use serde_json::json;
+use testing::{Answer, Browser, start};
 
 #[path = "support/raw.rs"]
 mod raw;

@@ -2,17 +2,15 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, sync::atomic::Ordering};
 
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser, param_of,
-        program::{self, Program},
-        start,
-    },
-};
+use common::server::Server;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::SqlitePool;
+use testing::{
+    Answer, Browser, param_of,
+    program::{self, Program},
+    start,
+};
 use tokio::task::JoinSet;
 
 #[path = "../examples/users/main.rs"]

@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use common::{
-    server::Server,
-    testing::{Answer, Browser, start},
-    unix_now,
-};
+use common::{server::Server, unix_now};
 use reqwest::{
     Method,
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
 use serde_json::{Value, json};
+use testing::{Answer, Browser, start};
 
 #[path = "support/user.rs"]
 mod user;

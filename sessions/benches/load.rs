@@ -1,6 +1,6 @@
 //! `cargo bench -p sessions --bench load`: the session guard, beside a bare axum server.
 
-use common::testing::{
+use testing::{
     Browser,
     load::{Case, Process, compare, serve_bare},
 };

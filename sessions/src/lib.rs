@@ -16,8 +16,8 @@
 //!     cookies,
 //!     server::{get_only, protect},
 //!     settings::PublicUrl,
-//!     testing::{Browser, start},
 //! };
+//! use testing::{Browser, start};
 //! use sessions::{Sessions, login, session::User};
 //!
 //! async fn hello(User(session): User) -> String {

@@ -5,19 +5,16 @@
 mod providers;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use common::{
-    server::Server,
-    testing::{
-        Browser, callback_at,
-        fault::{Fault, Faulty, Then},
-        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply},
-        start, url,
-    },
-    unix_now,
-};
+use common::{server::Server, unix_now};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sessions::session::LIFETIME;
+use testing::{
+    Browser, callback_at,
+    fault::{Fault, Faulty, Then},
+    provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply},
+    start, url,
+};
 use tokio::task::JoinSet;
 
 /// What is readable in a signed cookie.

@@ -10,7 +10,7 @@ mod permissions;
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 
-use common::testing::{
+use testing::{
     chromium::{Chromium, Key},
     start,
 };

@@ -1,17 +1,15 @@
 //! A provider that fails at the login, at `/users/me`, at a refresh and at the logout: each fault
 //! leads to an answer, and who was logged in stays so.
 
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser,
-        fault::{Fault, Faulty, Then, UPSTREAM, faults},
-        program::Program,
-        provider::{CLIENT_SECRET, Provider, Reply, token},
-        start, url,
-    },
-};
+use common::server::Server;
 use serde_json::{Value, json};
+use testing::{
+    Answer, Browser,
+    fault::{Fault, Faulty, Then, UPSTREAM, faults},
+    program::Program,
+    provider::{CLIENT_SECRET, Provider, Reply, token},
+    start, url,
+};
 use tokio::task::JoinSet;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -1,12 +1,12 @@
 //! What the program says at its most talkative: nothing secret, and nothing that others wrote.
 
-use common::testing::{
+use reqwest::Method;
+use serde_json::json;
+use testing::{
     Answer, Browser, param_of,
     program::{Program, Secrets},
     provider::{CLIENT_SECRET, Provider, Reply, token},
 };
-use reqwest::Method;
-use serde_json::json;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

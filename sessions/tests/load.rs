@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use common::testing::{
+use serde_json::json;
+use testing::{
     Browser, callback_at,
     crowd::count,
     program::Program,
     provider::{Provider, token},
     start, url,
 };
-use serde_json::json;
 use tokio::{sync::Notify, task::JoinSet};
 
 const SESSIONS: &str = env!("CARGO_BIN_EXE_sessions");

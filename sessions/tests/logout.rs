@@ -1,11 +1,11 @@
 //! `POST /logout`: how a session ends, whatever the provider does.
 
-use common::testing::{
+use reqwest::Method;
+use testing::{
     Browser,
     provider::{CLIENT_ID, Provider, Reply},
     start, url,
 };
-use reqwest::Method;
 
 // check 75
 #[tokio::test]

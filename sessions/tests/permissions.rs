@@ -19,16 +19,16 @@ use common::{
     provider::Identity,
     server::Server,
     settings::{Settings, table},
-    testing::{
-        Answer, Browser,
-        provider::{Provider, Reply, token},
-        start, url,
-    },
 };
 use permissions::{Permissions, accounts::Accounts, app};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
+use testing::{
+    Answer, Browser,
+    provider::{Provider, Reply, token},
+    start, url,
+};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tower_cookies::Cookies;
 

@@ -1,14 +1,12 @@
 //! Whatever comes in: the path after a login, cookies, and bytes that are no request.
 
-use common::{
-    settings::PublicUrl,
-    testing::{
-        program::Program,
-        rubbish::{answer_to, config, header_value, is_answered, status, text},
-    },
-};
+use common::settings::PublicUrl;
 use proptest::prelude::*;
 use sessions::login::own_path;
+use testing::{
+    program::Program,
+    rubbish::{answer_to, config, header_value, is_answered, status, text},
+};
 use url::Url;
 
 const IN_A_PATH: &[&str] = &[

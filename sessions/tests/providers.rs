@@ -12,18 +12,15 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use common::{
-    server::Server,
-    testing::{
-        Answer, Browser, param_of,
-        program::{self, Program},
-        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
-        start, url,
-    },
-    unix_now,
-};
+use common::{server::Server, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
+use testing::{
+    Answer, Browser, param_of,
+    program::{self, Program},
+    provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
+    start, url,
+};
 use tokio::{sync::Notify, time::sleep};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

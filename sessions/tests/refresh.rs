@@ -3,15 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::{
-    server::Server,
-    testing::{
-        Browser,
-        provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, Seen, token},
-        start, url,
-    },
-};
+use common::server::Server;
 use serde_json::{Value, json};
+use testing::{
+    Browser,
+    provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, Seen, token},
+    start, url,
+};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// A provider that gives at the login a token that has run out, and at a refresh these members;

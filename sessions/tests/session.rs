@@ -6,20 +6,15 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use common::{
-    cookies::CookieKeys,
-    server::Server,
-    settings::Settings,
-    testing::{
-        Answer, Browser, callback, param_of,
-        provider::{Provider, Reply, token},
-        start, url,
-    },
-    unix_now,
-};
+use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use sessions::session::LIFETIME;
+use testing::{
+    Answer, Browser, callback, param_of,
+    provider::{Provider, Reply, token},
+    start, url,
+};
 use tower_cookies::{Cookie, Cookies, Key};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

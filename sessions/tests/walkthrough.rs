@@ -1,12 +1,12 @@
 //! What the README walks through, and every route for nobody, the wrong and the right person.
 
-use common::testing::{
+use reqwest::Method;
+use serde_json::json;
+use testing::{
     Browser,
     provider::{Provider, Reply},
     start, url,
 };
-use reqwest::Method;
-use serde_json::json;
 
 // checks 37, 38, 66
 #[tokio::test]

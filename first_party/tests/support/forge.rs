@@ -1,14 +1,11 @@
 //! Tokens made by hand with the server's own secret, so that one thing at a time is wrong.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use common::{
-    server::Server,
-    testing::{Answer, Browser, start},
-    unix_now,
-};
+use common::{server::Server, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::{Answer, Browser, start};
 
 pub const SECRET: &str = "a secret that only this server and these tests know";
 

@@ -1,9 +1,7 @@
 //! Somebody who gets a token as everybody does.
 
-use common::{
-    server::Server,
-    testing::{Answer, Browser},
-};
+use common::server::Server;
+use testing::{Answer, Browser};
 
 /// `POST /token` with these fields.
 pub async fn ask(server: &Server, form: &[(&str, &str)]) -> Answer {

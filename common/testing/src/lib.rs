@@ -6,13 +6,12 @@ pub mod chromium;
 use std::collections::BTreeMap;
 
 use axum::Router;
-use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
-use serde_json::Value;
-
-use crate::{
+use common::{
     server::Server,
     settings::{FromSettings, Settings},
 };
+use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
+use serde_json::Value;
 
 pub mod crowd;
 pub mod fault;
