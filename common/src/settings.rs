@@ -225,8 +225,8 @@ impl Settings {
         self.background.clone()
     }
 
-    /// Reads `PUBLIC_URL`, whose default is the bound address.
-    pub(crate) fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
+    /// Reads `PUBLIC_URL`, whose default is the address that was bound.
+    pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
         const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
         if let Some(address) = bound {
             self.bind_addr = address;

@@ -16,6 +16,7 @@ use serde_json::Value;
 pub mod crowd;
 pub mod fault;
 pub mod load;
+pub mod plain;
 pub mod program;
 pub mod provider;
 pub mod rubbish;
