@@ -216,7 +216,7 @@ async fn the_host_header_does_not_reach_the_token() {
     let browser = Browser::new();
     let request = browser.request(Method::POST, server.public_url.join("/token"));
     let request = request
-        .header("host", "evil.example")
+        .header("host", "evil.localhost")
         .header("x-forwarded-host", "evil.example")
         .form(&[("username", "alice"), ("password", "wonderland")]);
     let answer = Browser::new().send(request).await.json();

@@ -85,7 +85,7 @@ async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
         "2/4",
         "3/4",
         "4/4",
-        "the token had run out",
+        "the token had expired",
         "has revoked the token",
     ] {
         assert!(said.contains(step), "{step} is missing: {said}");
