@@ -1,12 +1,13 @@
 //! `cargo bench -p sessions --bench load`: the session guard, beside a bare axum server.
 
+use axum::Router;
 use testing::{
     Browser,
     load::{Case, Process, compare, serve_bare},
 };
 
 fn main() {
-    serve_bare();
+    serve_bare(Router::new());
     let server = Process::start(env!("CARGO_BIN_EXE_sessions"), &[]);
     let cookies = format!("cookie: {}", cookies(&server.origin));
     let cases = [

@@ -43,6 +43,7 @@ pub struct Case {
     path: &'static str,
     status: u16,
     arguments: Vec<String>,
+    peer: Option<Box<Case>>,
 }
 
 impl Case {
@@ -53,7 +54,15 @@ impl Case {
             path,
             status,
             arguments: Vec::new(),
+            peer: None,
         }
+    }
+
+    /// What somebody else's example does in its place; it must be a route of the bare server.
+    #[must_use]
+    pub fn beside(mut self, peer: Self) -> Self {
+        self.peer = Some(Box::new(peer));
+        self
     }
 
     /// With more arguments for `oha`: headers, a body.
@@ -146,8 +155,8 @@ fn wait(origin: &str) {
 }
 
 /// Call this first in `main`: in the process of [`Process::bare`] it is a server with one route and
-/// no layers, and does not return.
-pub fn serve_bare() {
+/// no layers, and those of other examples to compare with. There it does not return.
+pub fn serve_bare(peers: Router) {
     if env::args().nth(1).as_deref() != Some("--bare") {
         return;
     }
@@ -158,7 +167,7 @@ pub fn serve_bare() {
             .expect("a free port");
         println!("http://{}", listener.local_addr().expect("its address"));
         let hello = async || "Hello, World!";
-        let app = Router::new().route("/", get(hello).post(hello));
+        let app = peers.route("/", get(hello).post(hello));
         axum::serve(listener, app)
             .await
             .expect("it runs until it is killed");
@@ -168,8 +177,8 @@ pub fn serve_bare() {
 /// Measures each case in turn with the bare server and prints a table of ratios.
 pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
     let idle = (bare.memory(), server.memory());
-    println!("| | requests/s | ratio (worst..best) | p50 | p99 |");
-    println!("|---|---|---|---|---|");
+    println!("| | requests/s | ratio (worst..best) | p50 | p99 | beside axum's example |");
+    println!("|---|---|---|---|---|---|");
     for case in cases {
         // The same request, headers and body, to a handler that does not care.
         let baseline = Case {
@@ -177,14 +186,19 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
             status: 200,
             ..case.clone()
         };
-        let mut rounds: Vec<(Measured, Measured)> = (0..ROUNDS)
-            .map(|_| (measure(bare, &baseline), measure(server, case)))
-            .collect();
+        let (mut rounds, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let own = measure(server, case);
+            rounds.push((measure(bare, &baseline), own));
+            let peer = case.peer.as_ref().map(|peer| measure(bare, peer));
+            beside.extend(peer.map(|peer| own.per_second / peer.per_second));
+        }
+        beside.sort_by(f64::total_cmp);
         let ratio = |(bare, own): &(Measured, Measured)| own.per_second / bare.per_second;
         rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
         let (first, middle, last) = (&rounds[0], &rounds[ROUNDS / 2], &rounds[ROUNDS - 1]);
         println!(
-            "| {} | {:.0} | {:.2} ({:.2}..{:.2}) | {:.2}x | {:.2}x |",
+            "| {} | {:.0} | {:.2} ({:.2}..{:.2}) | {:.2}x | {:.2}x | {} |",
             case.name,
             middle.1.per_second,
             ratio(middle),
@@ -192,6 +206,9 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
             ratio(last),
             middle.1.p50 / middle.0.p50,
             middle.1.p99 / middle.0.p99,
+            beside
+                .get(ROUNDS / 2)
+                .map_or("".into(), |ratio| format!("{ratio:.2}")),
         );
     }
     println!();
