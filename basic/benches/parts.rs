@@ -1,8 +1,8 @@
 //! `cargo bench -p basic --bench parts`: the two halves of a login.
 
 use common::{
-    config::{FromSettings, Settings},
     oauth::OAuth,
+    settings::{FromSettings, Settings},
 };
 use divan::Bencher;
 use testing::{Browser, start};

@@ -8,10 +8,10 @@
 use std::{process::ExitCode, time::Duration};
 
 use common::{
-    config::{FromSettings, Setting, Settings, is_loopback},
     http::Http,
     oauth::Client,
     provider::registration,
+    settings::{FromSettings, Setting, Settings, is_loopback},
     token::Token,
     unix_now,
 };

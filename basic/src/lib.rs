@@ -30,22 +30,24 @@
 use askama::Template;
 use axum::{Json, Router, extract::State, response::Redirect, routing::get};
 use common::{
-    Page, Params, Result,
-    error::NoStore,
+    Page, Params, Result, cookies,
+    error::{NO_STORE, NoStore},
     oauth::OAuth,
-    server::{PublicHost, get_only},
+    server::{PublicHost, get_only, protect},
     token::Token,
 };
-use tower_cookies::{CookieManagerLayer, Cookies};
+use tower_cookies::Cookies;
 
 /// The routes, in the order of the walkthrough.
 pub fn app(oauth: OAuth) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(login))
         .route("/auth", get_only(auth))
-        .layer(CookieManagerLayer::new())
-        .with_state(oauth)
+        .layer(cookies::layer())
+        .with_state(oauth.clone());
+
+    protect(routes, oauth.public_url()) // last: it covers the routes above and none below
 }
 
 #[derive(Template)]
@@ -70,7 +72,7 @@ async fn index(State(oauth): State<OAuth>) -> Page<Index> {
 
 /// `GET /login`: to the provider.
 async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
-    oauth.begin(&cookies, None)
+    oauth.begin(&cookies, None) // step 1
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider.
@@ -80,10 +82,11 @@ async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> R
 async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
-    answer: Params,
+    callback: Params,
 ) -> Result<(NoStore, Json<Token>)> {
-    let login = oauth.finish(&cookies, &answer).await?;
+    let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
+    let login = oauth.exchange(code).await?; // step 3: the code for a token
 
     tracing::info!("4/4 we show the token to you; a real application keeps it to itself");
-    Ok((NoStore, Json(login.token)))
+    Ok((NO_STORE, Json(login.token)))
 }

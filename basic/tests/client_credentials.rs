@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use common::config::{FromSettings, Settings};
+use common::settings::{FromSettings, Settings};
 use serde_json::json;
 use testing::{
     program,

@@ -8,9 +8,9 @@ use std::{
 
 use axum::{Router, middleware::from_fn, routing::get};
 use common::{
-    config::{FromSettings, Setting, Settings},
     error::oauth_endpoint,
-    server::Server,
+    server::{Server, protect},
+    settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use testing::{Browser, start, url};
 use tokio::task::spawn_blocking;
@@ -38,30 +38,36 @@ async fn a_head_that_is_broken_or_too_large_is_refused_and_the_server_lives() {
         ("GET\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
         (
-            "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n".to_owned(),
-            400,
-        ),
-        ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
-        (
-            "GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n".to_owned(),
             400,
         ),
         (
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(),
+            "GET /\u{1} HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nX: \u{0}\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n".to_owned(),
             400,
         ),
         (
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na".to_owned(),
             400,
         ),
-        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
         (
-            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            431,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"),
             431,
         ),
         (
             format!(
-                "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+                "GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
                 "X: a\r\n".repeat(200)
             ),
             431,
@@ -89,14 +95,19 @@ impl FromSettings for Nothing {
     }
 }
 
+fn here() -> PublicUrl {
+    "http://localhost".parse().expect("an origin")
+}
+
 // checks 147, 149
 #[tokio::test]
 async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_server_lives() {
     let panics = async || -> Result<(), Infallible> { panic!("with the words of the insides") };
     let app = |Nothing| {
-        Router::new()
+        let routes = Router::new()
             .route("/panics", get(panics))
-            .route("/", get(async || "well"))
+            .route("/", get(async || "well"));
+        protect(routes, &here())
     };
     let server = start(app, &[]).await;
     let mut browser = Browser::new();
@@ -147,8 +158,8 @@ async fn a_request_for_a_whole_url_does_not_choose_where_a_login_goes() {
 #[tokio::test]
 async fn a_second_request_hidden_in_the_first_is_not_answered() {
     let server = start(basic::app, &[]).await;
-    let hidden = "GET /login HTTP/1.1\r\nHost: a\r\n\r\n";
-    let last = "GET /style.css HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let hidden = "GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let last = "GET /style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let length = format!("Content-Length: {}", hidden.len());
     // Who believes the length and who believes the chunks would see different requests.
     for (headers, statuses) in [
@@ -179,7 +190,8 @@ async fn a_second_request_hidden_in_the_first_is_not_answered() {
         (length.replace(": ", ": 0"), &["405", "200"]),
         (length, &["405", "200"]),
     ] {
-        let bytes = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{hidden}{last}");
+        let bytes =
+            format!("POST / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{hidden}{last}");
         let answer = send(&server, bytes).await;
         assert!(!answer.contains("login_"), "{headers}: {answer}");
         let answers = answer.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]);
@@ -194,7 +206,8 @@ async fn a_request_that_waits_for_others_too_long_is_their_failure_and_not_the_c
     let never = async || std::future::pending::<()>().await;
     let app = |Nothing| {
         let token = get(never).layer(from_fn(oauth_endpoint));
-        Router::new().route("/", get(never)).route("/token", token)
+        let routes = Router::new().route("/", get(never)).route("/token", token);
+        protect(routes, &here())
     };
     let server = start(app, &[]).await;
     let (mut program, mut person) = (Browser::new(), Browser::new());

@@ -8,10 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{config::table, oauth::OAuth};
+use common::{oauth::OAuth, settings::table};
 use reqwest::Method;
 use testing::{
-    Browser, param_of,
+    Browser, callback_at, param_of,
     provider::{CLIENT_SECRET, Provider},
     query_of,
 };
@@ -444,8 +444,8 @@ fn a_server_that_others_reach_needs_its_own_secret_and_a_real_provider() {
     for open in [
         ("BIND_ADDR", "0.0.0.0:0"),
         ("DEMO_ADDR", "0.0.0.0:0"),
-        ("PUBLIC_URL", "http://app.example"),
-        ("PUBLIC_URL", "http://127.0.0.1.app.example"),
+        ("PUBLIC_URL", "https://app.example"),
+        ("PUBLIC_URL", "https://127.0.0.1.app.example"),
     ] {
         let vars = [
             ("PUBLIC_URL", "http://127.0.0.1:5000"),
@@ -458,6 +458,113 @@ fn a_server_that_others_reach_needs_its_own_secret_and_a_real_provider() {
             "{open:?} {lines:#?}"
         );
     }
+}
+
+// check 162
+#[test]
+fn a_public_url_of_another_machine_is_https() {
+    for url in [
+        "http://app.example",
+        "http://127.0.0.1.app.example",
+        "http://localhost.app.example",
+        "http://192.168.0.7:5000",
+    ] {
+        let vars = [
+            ("PUBLIC_URL", url),
+            ("SESSION_SECRET", SECRET),
+            CLIENT[0],
+            CLIENT[1],
+        ];
+        let lines = problems(&vars);
+        assert!(
+            lines.len() == 1 && lines[0].starts_with("PUBLIC_URL must be https://"),
+            "{url} {lines:#?}"
+        );
+    }
+    for url in ["http://localhost", "http://app.localhost", "http://[::1]:1"] {
+        drop(Running::start(&mut basic(&[("PUBLIC_URL", url)])));
+    }
+}
+
+// check 166
+#[tokio::test]
+async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
+    let directory = directory("secrets");
+    let start = |line: &str| {
+        fs::write(directory.join(".env"), format!("CLIENT_ID=id\n{line}\n")).unwrap();
+        let mut program = basic(&[("SESSION_SECRET", SECRET)]);
+        program.current_dir(&directory);
+        program
+    };
+    for line in [
+        "CLIENT_SECRET=Pa$$w0rd$abc",
+        "CLIENT_SECRET=\"Pa$HOME\"",
+        "CLIENT_SECRET=a#b #c",
+        "CLIENT_SECRET=a\\b",
+        "CLIENT_SECRET='a'b",
+        "export CLIENT_SECRET=${SESSION_SECRET}",
+    ] {
+        let lines = problems_of(&mut start(line));
+        assert_eq!(lines.len(), 1, "{line} {lines:#?}");
+        let name = "CLIENT_SECRET has a character with a meaning in .env files";
+        assert!(lines[0].starts_with(name), "{line} {lines:#?}");
+        assert!(!lines[0].contains("Pa"), "{lines:#?}");
+    }
+    let padded = problems_of(&mut start("CLIENT_SECRET=' a '"));
+    assert_eq!(
+        padded,
+        ["CLIENT_SECRET begins or ends with white space; remove it"]
+    );
+
+    // What is accepted reaches the provider as it is written.
+    let provider = Provider::start().await;
+    for (written, sent) in [
+        (r#"'Pa$$w0rd #"x" z'"#, r#"Pa$$w0rd #"x" z"#),
+        ("\"a b\"", "a b"),
+        ("a#b", "a#b"),
+        ("p+/=", "p+/="),
+    ] {
+        let urls = provider.settings();
+        let urls = urls.iter().filter(|(name, _)| !name.starts_with("CLIENT_"));
+        let mut program = start(&format!("CLIENT_SECRET={written}"));
+        let program = Running::start(
+            program
+                .envs(urls.copied())
+                .env("CLIENT_AUTH_METHOD", "client_secret_post"),
+        );
+        let mut browser = Browser::new();
+        let login = browser.get(format!("{}/login", program.url)).await;
+        let callback = callback_at(&program.url, &login, "code=good");
+        assert_eq!(browser.get(callback).await.status, 200, "{written}");
+        let seen = provider.seen();
+        let exchange = seen.last().expect("a token request");
+        assert_eq!(exchange.field("client_secret"), sent, "{written}");
+    }
+}
+
+// check 174
+#[test]
+fn every_form_of_address_works_or_is_one_line() {
+    for (address, expected) in [
+        ("[fe80::1%4]:0", "BIND_ADDR has a scope id"),
+        ("0.0.0.0:0", "PUBLIC_URL is missing"),
+        ("localhost:0", "BIND_ADDR is not an IP address and a port"),
+        ("127.0.0.1", "BIND_ADDR is not an IP address and a port"),
+        ("192.0.2.1:0", "BIND_ADDR 192.0.2.1:0 cannot be bound"),
+    ] {
+        let vars = [
+            ("BIND_ADDR", address),
+            ("SESSION_SECRET", SECRET),
+            CLIENT[0],
+            CLIENT[1],
+        ];
+        let lines = problems(&vars);
+        assert!(
+            lines.len() == 1 && lines[0].starts_with(expected),
+            "{address} {lines:#?}"
+        );
+    }
+    drop(Running::start(&mut basic(&[("BIND_ADDR", "[::1]:0")])));
 }
 
 #[test]

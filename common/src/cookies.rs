@@ -2,23 +2,77 @@
 
 use std::{fmt, time::Duration};
 
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tower::{layer::util::Stack, util::MapRequestLayer};
 use tower_cookies::{
-    Cookie, Cookies, Key,
+    Cookie, CookieManagerLayer, Cookies, Key,
     cookie::{SameSite, time},
 };
 
-use crate::{Error, Result, unix_now};
+use crate::{Error, Result, settings::Secrets, unix_now};
 
-/// What browsers keep of one cookie, name and value, in bytes; of more they keep nothing
-/// (RFC 6265bis, section 5.6).
+/// The largest cookie, name and value, that browsers keep, in bytes. They drop a larger one without
+/// a word (RFC 6265bis, section 5.6).
 const MAX_SIZE: usize = 4096;
 
-/// The keys that cookies are signed and encrypted with: the first writes, all of them read.
+/// The one layer that reads cookies: [`CookieManagerLayer`] behind a filter.
+///
+/// A browser lets any host of the same site set a cookie whose name merely looks like `__Host-…` to
+/// us: tower-cookies decodes `%5F_Host-session` and trims white space of all of Unicode. Through such
+/// a name an attacker plants a login or a session of their own, which is what `__Host-` is there to
+/// stop.
+pub fn layer() -> CookieLayer {
+    Stack::new(
+        CookieManagerLayer::new(),
+        MapRequestLayer::new(drop_disguised_cookies),
+    )
+}
+
+/// The type of [`layer`].
+pub type CookieLayer = Stack<CookieManagerLayer, MapRequestLayer<fn(Request) -> Request>>;
+
+fn drop_disguised_cookies(mut request: Request) -> Request {
+    let headers = request.headers_mut();
+    let cookies = headers.get_all(header::COOKIE).iter();
+    if !cookies.flat_map(pairs).all(is_plain) {
+        keep_plain_cookies(headers);
+    }
+    request
+}
+
+fn keep_plain_cookies(headers: &mut HeaderMap) {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let plain: Vec<_> = cookies
+        .flat_map(pairs)
+        .filter(|pair| is_plain(pair))
+        .collect();
+    let plain = HeaderValue::from_bytes(&plain.join(&b';'));
+    headers.remove(header::COOKIE);
+    headers.extend(plain.map(|plain| (header::COOKIE, plain)));
+}
+
+fn pairs(cookies: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    cookies.as_bytes().split(|byte| *byte == b';')
+}
+
+/// Whether a `name=value` can be one of ours: ASCII, with nothing to decode in its name. It is
+/// judged by its bytes, as one byte that is not UTF-8 would hide all cookies of the header.
+fn is_plain(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let is_plain_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b'%';
+    pair.is_ascii() && name.trim_ascii().iter().all(is_plain_name)
+}
+
+/// The keys that cookies are signed and encrypted with: the first one writes, all of them read.
 #[derive(Clone)]
 pub struct CookieKeys {
-    keys: Vec<Key>,
+    writes: Key,
+    reads: Vec<Key>,
     https: bool,
 }
 
@@ -28,33 +82,32 @@ impl fmt::Debug for CookieKeys {
     }
 }
 
-/// What is inside a cookie. Without `purpose`, a signed value would be accepted under another
-/// name; without `expires`, it would be good for ever in the hands of who ignores `Max-Age`.
+/// What is inside a cookie. Without `expires`, it would never expire for a client that ignores
+/// `Max-Age`.
 #[derive(Serialize, Deserialize)]
 struct Sealed<T> {
-    purpose: String,
+    /// The name of a signed cookie. The signature covers the value alone, so it would be accepted
+    /// under any other name. The encryption covers the name as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<String>,
     expires: u64,
     value: T,
 }
 
 impl CookieKeys {
-    /// Keys from secrets of at least 64 characters.
-    ///
-    /// # Panics
-    /// When there is no secret, or one is shorter than 32 bytes; the settings refuse both.
-    pub fn new(secrets: &[String], https: bool) -> Self {
-        assert!(!secrets.is_empty(), "there is at least one secret");
-        let keys = secrets
-            .iter()
-            .map(|secret| Key::derive_from(secret.as_bytes()))
-            .collect();
-        Self { keys, https }
+    /// `https` turns on `Secure` and the prefix `__Host-`.
+    pub fn new(secrets: &Secrets, https: bool) -> Self {
+        Self {
+            writes: Key::derive_from(secrets.first().as_bytes()),
+            reads: secrets
+                .iter()
+                .map(|secret| Key::derive_from(secret.as_bytes()))
+                .collect(),
+            https,
+        }
     }
 
     /// Writes a cookie that the browser can read and nobody can change.
-    ///
-    /// # Errors
-    /// [`Error::CookieTooLarge`].
     pub fn sign<T: Serialize>(
         &self,
         cookies: &Cookies,
@@ -63,9 +116,9 @@ impl CookieKeys {
         lifetime: Duration,
     ) -> Result<()> {
         // Values are written raw and percent-decoded when read, which base64url survives.
-        let value = BASE64_URL_SAFE_NO_PAD.encode(seal(name, value, lifetime));
+        let value = BASE64_URL_SAFE_NO_PAD.encode(seal(Some(name), value, lifetime));
         let cookie = self.cookie(name, value, lifetime);
-        cookies.signed(&self.keys[0]).add(cookie);
+        cookies.signed(&self.writes).add(cookie);
         self.check_size(cookies, name)
     }
 
@@ -73,16 +126,16 @@ impl CookieKeys {
     pub fn verify<T: DeserializeOwned>(&self, cookies: &Cookies, name: &str) -> Option<T> {
         let full_name = self.full_name(name);
         let cookie = self
-            .keys
+            .reads
             .iter()
             .find_map(|key| cookies.signed(key).get(&full_name))?;
-        unseal(name, &BASE64_URL_SAFE_NO_PAD.decode(cookie.value()).ok()?)
+        unseal(
+            Some(name),
+            &BASE64_URL_SAFE_NO_PAD.decode(cookie.value()).ok()?,
+        )
     }
 
     /// Writes a cookie that only this server can read.
-    ///
-    /// # Errors
-    /// [`Error::CookieTooLarge`].
     pub fn encrypt<T: Serialize>(
         &self,
         cookies: &Cookies,
@@ -90,8 +143,8 @@ impl CookieKeys {
         value: &T,
         lifetime: Duration,
     ) -> Result<()> {
-        let cookie = self.cookie(name, seal(name, value, lifetime), lifetime);
-        cookies.private(&self.keys[0]).add(cookie);
+        let cookie = self.cookie(name, seal(None, value, lifetime), lifetime);
+        cookies.private(&self.writes).add(cookie);
         self.check_size(cookies, name)
     }
 
@@ -99,10 +152,10 @@ impl CookieKeys {
     pub fn decrypt<T: DeserializeOwned>(&self, cookies: &Cookies, name: &str) -> Option<T> {
         let full_name = self.full_name(name);
         let cookie = self
-            .keys
+            .reads
             .iter()
             .find_map(|key| cookies.private(key).get(&full_name))?;
-        unseal(name, cookie.value().as_bytes())
+        unseal(None, cookie.value().as_bytes())
     }
 
     /// The names of the cookies that begin so, without the prefix that https adds.
@@ -123,10 +176,9 @@ impl CookieKeys {
     }
 
     /// `HttpOnly`: out of reach of scripts. `SameSite=Lax`: not sent with forms of other sites, but
-    /// on the way back from the provider, where `Strict` would be missing. No `Domain`: this host
-    /// alone. `__Host-`: browsers then insist on `Secure` and on no `Domain`, so that no other
-    /// host of the same site can plant one; that names are not read with escapes, which would undo
-    /// this, is seen to in [`server`](crate::server).
+    /// sent on the way back from the provider, where `Strict` would be missing. No `Domain`: this
+    /// host alone. `__Host-`: browsers then insist on `Secure` and on no `Domain`, so no other host of
+    /// the same site can plant one; see [`layer`] for the names that only look like it.
     fn cookie(&self, name: &str, value: String, lifetime: Duration) -> Cookie<'static> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         Cookie::build((self.full_name(name), value))
@@ -159,17 +211,17 @@ impl CookieKeys {
     }
 }
 
-fn seal<T: Serialize>(purpose: &str, value: &T, lifetime: Duration) -> String {
-    let expires = unix_now() + lifetime.as_secs();
+fn seal<T: Serialize>(purpose: Option<&str>, value: &T, lifetime: Duration) -> String {
     serde_json::to_string(&Sealed {
-        purpose: purpose.to_owned(),
-        expires,
+        purpose: purpose.map(str::to_owned),
+        expires: unix_now() + lifetime.as_secs(),
         value,
     })
-    .expect("what goes into a cookie is a struct of texts and numbers")
+    .expect("a cookie is a struct of strings and numbers")
 }
 
-fn unseal<T: DeserializeOwned>(purpose: &str, json: &[u8]) -> Option<T> {
+fn unseal<T: DeserializeOwned>(purpose: Option<&str>, json: &[u8]) -> Option<T> {
     let sealed: Sealed<T> = serde_json::from_slice(json).ok()?;
-    (sealed.purpose == purpose && sealed.expires > unix_now()).then_some(sealed.value)
+    let is_ours = sealed.purpose.as_deref() == purpose && sealed.expires > unix_now();
+    is_ours.then_some(sealed.value)
 }

@@ -13,8 +13,8 @@ use sqlx::{
 };
 
 use crate::{
-    config::{Setting, Settings},
     error::Detail,
+    settings::{Setting, Settings},
 };
 
 /// Which database: the line for the table of settings.

@@ -45,12 +45,12 @@ use url::Url;
 use crate::{
     Error, Page, Params, Result,
     client_auth::{ClientCredentials, INVALID_CLIENT},
-    config::Settings,
-    error::{Detail, NoStore, OAuthError, oauth_endpoint},
+    error::{Detail, NO_STORE, NoStore, OAuthError, oauth_endpoint},
     expiring::Expiring,
     provider::Provider,
     random_token,
-    server::get_only,
+    server::{Companion, get_only, listen, protect},
+    settings::{PublicUrl, Settings},
 };
 
 /// How long a code may take from here over the browser to the client (RFC 6749, section 4.1.2).
@@ -69,14 +69,15 @@ pub async fn start(
     client_id: ClientId,
     client_secret: ClientSecret,
     redirect_path: &str,
-) -> Option<Provider> {
-    let (listener, addr) = listen(settings, "DEMO_ADDR", 5001).await?;
+) -> Option<(Provider, Companion)> {
+    let (listener, addr) = listen_here(settings, "DEMO_ADDR", 5001).await?;
     let direct = Url::parse(&format!("http://{addr}")).ok()?;
     let browser = for_browsers(settings, addr)?;
     let scopes = &["identify", "email"];
     let demo = Demo::new(settings, &client_id, &client_secret, redirect_path, scopes);
-    settings.also_serve(listener, app(demo));
-    Some(Provider {
+    let own_url = PublicUrl::of(addr);
+    let companion = Companion::start(listener, protect(app(demo), &own_url));
+    let provider = Provider {
         id: "demo".into(),
         name: "Discord".into(),
         auth_url: browser.join("/oauth2/authorize").ok()?,
@@ -89,16 +90,17 @@ pub async fn start(
         auth_type: AuthType::BasicAuth,
         client_id,
         client_secret,
-    })
+    };
+    Some((provider, companion))
 }
 
 /// Binds a demo provider, if nobody but this machine can reach it.
-async fn listen(
+async fn listen_here(
     settings: &mut Settings,
     name: &str,
     port: u16,
 ) -> Option<(TcpListener, SocketAddr)> {
-    let listener = settings.listen(name, ([127, 0, 0, 1], port).into()).await?;
+    let listener = listen(settings, name, ([127, 0, 0, 1], port).into()).await?;
     let addr = listener.local_addr().ok()?;
     if !settings.is_loopback() || !addr.ip().is_loopback() {
         let what = format!(
@@ -409,7 +411,7 @@ async fn token(
     if let Some(id_token) = id_token {
         answer["id_token"] = id_token.into();
     }
-    Ok((NoStore, Json(answer)))
+    Ok((NO_STORE, Json(answer)))
 }
 
 impl Store {

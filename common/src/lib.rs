@@ -13,8 +13,8 @@
 //! use std::process::ExitCode;
 //!
 //! use axum::{Router, extract::State, response::Redirect, routing::get};
-//! use common::{Params, Result, oauth::OAuth};
-//! use tower_cookies::{CookieManagerLayer, Cookies};
+//! use common::{Params, Result, cookies, oauth::OAuth, server::protect};
+//! use tower_cookies::Cookies;
 //!
 //! # pub
 //! fn main() -> ExitCode {
@@ -22,19 +22,21 @@
 //! }
 //!
 //! fn app(oauth: OAuth) -> Router {
-//!     Router::new()
+//!     let routes = Router::new()
 //!         .route("/", get(login))
 //!         .route("/auth", get(auth))
-//!         .layer(CookieManagerLayer::new())
-//!         .with_state(oauth)
+//!         .layer(cookies::layer())
+//!         .with_state(oauth.clone());
+//!     protect(routes, oauth.public_url())
 //! }
 //!
 //! async fn login(State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
 //!     oauth.begin(&cookies, None)
 //! }
 //!
-//! async fn auth(State(oauth): State<OAuth>, cookies: Cookies, answer: Params) -> Result<String> {
-//!     let login = oauth.finish(&cookies, &answer).await?;
+//! async fn auth(State(oauth): State<OAuth>, cookies: Cookies, callback: Params) -> Result<String> {
+//!     let code = oauth.verify(&cookies, &callback)?;
+//!     let login = oauth.exchange(code).await?;
 //!     let user = oauth.identity(&login.token).await?;
 //!     Ok(format!("Hello, {}", user.name))
 //! }
@@ -43,12 +45,13 @@
 //!
 //! What happens in it, in this order:
 //!
-//! 1. [`run`] reads the [settings](config), from which [`OAuth`](oauth::OAuth) makes itself, and
-//!    listens. What holds for every answer is in [`server`], how errors look in [`error`].
+//! 1. [`run`] reads the [settings], from which [`OAuth`](oauth::OAuth) makes itself, and
+//!    listens. What holds for every response is [`protect`](server::protect), and errors are in [`error`].
 //! 2. [`OAuth::begin`](oauth::OAuth::begin) remembers the login in an encrypted [cookie](cookies)
 //!    and sends the browser to the [`provider`], which may be the built-in [`demo`].
-//! 3. [`OAuth::finish`](oauth::OAuth::finish) checks what comes back, read as strict [`params`],
-//!    and exchanges the code for a [`token`] over an [`http`] client with limits.
+//! 3. [`OAuth::verify`](oauth::OAuth::verify) checks the callback, read as strict [`params`], and
+//!    [`OAuth::exchange`](oauth::OAuth::exchange) redeems its code for a [`token`] over an [`http`]
+//!    client with limits.
 //! 4. [`OAuth::identity`](oauth::OAuth::identity) asks the provider who it is.
 //!
 //! A server that makes tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
@@ -58,7 +61,6 @@
 //! Connect is behind `oidc`, a database behind `sqlite`. Test support is a crate beside this one.
 
 pub mod client_auth;
-pub mod config;
 #[cfg(feature = "client")]
 pub mod cookies;
 #[cfg(feature = "sqlite")]
@@ -78,6 +80,7 @@ pub mod params;
 #[cfg(feature = "client")]
 pub mod provider;
 pub mod server;
+pub mod settings;
 #[cfg(feature = "client")]
 pub mod token;
 

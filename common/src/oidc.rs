@@ -20,12 +20,13 @@ use url::Url;
 
 use crate::{
     Error, Params, Result,
-    config::{PublicUrl, check_endpoint, is_loopback},
     cookies::CookieKeys,
     http::Http,
     oauth::{Login, OAuth},
     provider::{Identity, Provider, Registration},
-    random_token, unix_now,
+    random_token,
+    settings::{PublicUrl, check_endpoint, is_loopback},
+    unix_now,
 };
 
 /// How far the provider's clock may be off, in seconds.
@@ -125,7 +126,7 @@ impl OpenId {
     /// [`Error::Provider`] when discovery fails, or lies; the next login tries again.
     pub async fn begin(&self, cookies: &Cookies, next: Option<String>) -> Result<Redirect> {
         let Discovered { oauth, .. } = self.discovered().await?;
-        oauth.begin_with(cookies, next, Some(random_token()))
+        oauth.begin_with_nonce(cookies, next, Some(random_token()))
     }
 
     /// Steps 2 and 3: as [`OAuth::finish`].
@@ -133,7 +134,8 @@ impl OpenId {
     /// # Errors
     /// Those of [`OAuth::finish`].
     pub async fn finish(&self, cookies: &Cookies, answer: &Params) -> Result<Login> {
-        self.discovered().await?.oauth.finish(cookies, answer).await
+        let oauth = &self.discovered().await?.oauth;
+        oauth.exchange(oauth.verify(cookies, answer)?).await
     }
 
     /// Step 4: who has logged in, as the ID token says; userinfo must speak of the same.
@@ -145,7 +147,7 @@ impl OpenId {
         let claims = self.verify(login).await?;
         let mut user = claims.user;
         if oauth.provider().userinfo_url.is_some() {
-            user = oauth.new_user(&login.token).await?;
+            user = oauth.userinfo_of_new_token(&login.token).await?;
             if user.get("sub").and_then(Value::as_str) != Some(&claims.sub) {
                 return Err(Error::Provider("userinfo speaks of another user".into()));
             }

@@ -54,6 +54,12 @@ impl<T: Template> IntoResponse for Page<T> {
             .render()
             .and_then(|content| render(&content))
             .expect("writing to a string cannot fail");
+        // A window that another page opened keeps its opener only where a login may run in one.
+        let opener = if self.form_action.is_some() {
+            "unsafe-none"
+        } else {
+            "same-origin"
+        };
         let redirect = self
             .form_action
             .map_or(String::new(), |origin| format!(" {origin}"));
@@ -61,12 +67,18 @@ impl<T: Template> IntoResponse for Page<T> {
             "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{redirect}"
         );
-        // `no-referrer` would make a form post `Origin: null`, which looks like another site.
-        let referrer = (header::REFERRER_POLICY, "same-origin".to_owned());
-        let csp: (HeaderName, String) = (header::CONTENT_SECURITY_POLICY, policy);
-        ([csp, referrer], Html(html)).into_response()
+        let headers = [
+            (header::CONTENT_SECURITY_POLICY, policy),
+            // `no-referrer` would make a form send `Origin: null`, which looks like another site.
+            (header::REFERRER_POLICY, "same-origin".to_owned()),
+            (CROSS_ORIGIN_OPENER_POLICY, opener.to_owned()),
+        ];
+        (headers, Html(html)).into_response()
     }
 }
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
 
 /// `GET /style.css`: the stylesheet of every page.
 pub async fn stylesheet() -> impl IntoResponse {

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    config::{Incomplete, Setting, Settings},
     error::{Error, Result},
+    server::Companion,
+    settings::{Incomplete, Setting, Settings},
 };
 
 /// The settings of a client: its provider and its cookies.
@@ -165,7 +166,7 @@ const CUSTOM_ONLY: [&str; 4] = ["AUTH_URL", "TOKEN_URL", "USERINFO_URL", "REVOCA
 
 impl Provider {
     /// The provider that the settings choose. `None` after a problem was noted.
-    pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
+    pub async fn from_settings(settings: &mut Settings) -> Option<(Self, Option<Companion>)> {
         let choice = choice(settings).to_owned();
         let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
         let is_preset = PRESETS.iter().any(|preset| preset.id == choice);
@@ -179,13 +180,18 @@ impl Provider {
                 }
             }
         }
+        let mut companion = None;
         let mut provider = match choice.as_str() {
             "custom" => {
                 let registration = required(settings, registration);
                 Self::custom(settings, registration)
             }
             "demo" => match registration {
-                Ok(registration) => Self::demo(settings, registration).await,
+                Ok(registration) => {
+                    let (provider, demo) = Self::demo(settings, registration).await.unzip();
+                    companion = demo;
+                    provider
+                }
                 Err(Incomplete) => None,
             },
             preset if is_preset => required(settings, registration)
@@ -196,7 +202,7 @@ impl Provider {
             }
         };
         refine(settings, provider.as_mut());
-        provider
+        Some((provider?, companion))
     }
 
     /// `discord`, `google` or `github`, for an application that is registered there.
@@ -249,7 +255,10 @@ impl Provider {
     }
 
     #[cfg(feature = "demo")]
-    async fn demo(settings: &mut Settings, registration: Option<Registration>) -> Option<Self> {
+    async fn demo(
+        settings: &mut Settings,
+        registration: Option<Registration>,
+    ) -> Option<(Self, Companion)> {
         let (id, secret) = registration.unwrap_or_else(|| {
             (
                 ClientId::new("demo".into()),
@@ -260,7 +269,7 @@ impl Provider {
     }
 
     #[cfg(not(feature = "demo"))]
-    async fn demo(settings: &mut Settings, _: Option<Registration>) -> Option<Self> {
+    async fn demo(settings: &mut Settings, _: Option<Registration>) -> Option<(Self, Companion)> {
         let what = "and CLIENT_SECRET are missing; this build has no demo provider";
         settings.problem("CLIENT_ID", what);
         None

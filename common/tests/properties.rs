@@ -8,11 +8,11 @@ use axum::{
 };
 use common::{
     client_auth::ClientCredentials,
-    config::{FromSettings, SERVER_SETTINGS, Setting, Settings},
     cookies::CookieKeys,
     params::{Params, decode},
     provider::{CLIENT_SETTINGS, Provider},
     server::Server,
+    settings::{FromSettings, SERVER_SETTINGS, Setting, Settings},
     token::Token,
     unix_now,
 };
@@ -148,7 +148,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789
 
 /// A value in a cookie, signed or encrypted, as the browser gets it.
 fn cookie(write: impl Fn(&CookieKeys, &Cookies)) -> (CookieKeys, String) {
-    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     let cookies = Cookies::default();
     write(&keys, &cookies);
     let value = cookies.get("a").expect("it was written").value().to_owned();
@@ -224,7 +224,7 @@ const IN_A_COOKIE: &[&str] = &[
 // checks 25, 69
 #[test]
 fn a_cookie_that_the_server_did_not_write_is_worth_nothing() {
-    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     proptest!(config(), |(value in text(IN_A_COOKIE))| {
         prop_assert_eq!(read(&keys, "a", value), [None, None]);
     });
@@ -239,7 +239,8 @@ impl FromSettings for Everything {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         settings.signing_secrets("SESSION_SECRET", 64);
         settings.signing_secrets("JWT_SECRET", 32);
-        Some(Self(Provider::from_settings(settings).await))
+        let provider = Provider::from_settings(settings).await;
+        Some(Self(provider.map(|(provider, _)| provider)))
     }
 }
 

@@ -13,7 +13,9 @@ fn main() {
 fn tokens() -> Tokens {
     let public_url = "http://127.0.0.1:5000".parse().expect("an origin");
     Tokens::new(
-        &["a secret of this benchmark, and of nobody else".to_owned()],
+        &"a secret of this benchmark, and of nobody else"
+            .to_owned()
+            .into(),
         public_url,
     )
 }

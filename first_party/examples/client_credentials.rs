@@ -17,9 +17,10 @@ use axum::{
 use common::{
     Params,
     client_auth::{ClientCredentials, INVALID_CLIENT},
-    config::{FromSettings, PublicUrl, Setting, Settings},
-    error::{NoStore, OAuthError, oauth_endpoint},
+    error::{NO_STORE, NoStore, OAuthError, oauth_endpoint},
     random_token,
+    server::protect,
+    settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use first_party::{
     scopes::{granted, requested},
@@ -38,14 +39,17 @@ fn main() -> ExitCode {
 
 /// The routes.
 pub fn app(server: Server) -> Router {
-    Router::new()
+    let public_url = server.tokens.public_url().clone();
+    let routes = Router::new()
         .route(
             "/",
             get("POST /token gives a program a token, which opens /endpoint1\n"),
         )
         .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .with_state(server.clone())
-        .merge(first_party::endpoints().with_state(server.tokens))
+        .merge(first_party::endpoints().with_state(server.tokens));
+
+    protect(routes, &public_url)
 }
 
 /// What the routes share. Cheap to clone.
@@ -89,7 +93,7 @@ async fn token(
 
     tracing::info!("a client proved who it is and got a token of its own");
     Ok((
-        NoStore,
+        NO_STORE,
         Json(server.tokens.issue(&subject, &client.id, scope)),
     ))
 }

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use common::{config::PublicUrl, server::PublicHost};
+use common::{server::PublicHost, settings::PublicUrl};
 use utoipa::{
     OpenApi,
     openapi::security::{Flow, Implicit, OAuth2, Password, Scopes, SecurityScheme},

@@ -14,7 +14,7 @@
 //!
 //! # fn main() -> Result<(), ()> {
 //! // In a server both come from the settings.
-//! let secrets = [common::random_token()];
+//! let secrets = common::random_token().into();
 //! let tokens = Tokens::new(&secrets, "http://127.0.0.1:5000".parse()?);
 //!
 //! let answer = tokens.issue("ada", "first_party", "some.scope".into());
@@ -39,7 +39,7 @@ use axum::{
 use common::{
     Page,
     error::oauth_endpoint,
-    server::{get_and_post, get_only},
+    server::{get_and_post, get_only, protect},
 };
 
 pub mod docs;
@@ -55,7 +55,10 @@ use crate::{
 
 /// The server, which takes everybody for who he says.
 pub fn app(tokens: Tokens) -> Router {
-    server(tokens, authenticate, endpoints()).route("/", get(index))
+    let public_url = tokens.public_url().clone();
+    let routes = server(tokens, authenticate, endpoints()).route("/", get(index));
+
+    protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 /// The routes, with what tokens open and with the check of a password as their parts: the example

@@ -13,7 +13,7 @@ use axum::{
 };
 use common::{
     Error, Page, Params,
-    error::{NoStore, OAuthError},
+    error::{NO_STORE, NoStore, OAuthError},
     params::Unchecked,
     server::check_same_origin,
 };
@@ -154,7 +154,7 @@ pub async fn token<F: Future<Output = Authenticated>>(
         "2/2 we sign a token for [{}] and answer with it; nobody may store it",
         token.scope
     );
-    Ok((NoStore, Json(token)))
+    Ok((NO_STORE, Json(token)))
 }
 
 /// The client and the scopes of a token request.

@@ -10,9 +10,10 @@ use axum::{
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{
-    config::{FromSettings, PublicUrl, Setting, Settings},
     error::Detail,
-    random_token, unix_now,
+    random_token,
+    settings::{FromSettings, PublicUrl, Secrets, Setting, Settings},
+    unix_now,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -102,13 +103,13 @@ impl Tokens {
     ///
     /// # Panics
     /// When there is no secret; the settings always give one.
-    pub fn new(secrets: &[String], public_url: PublicUrl) -> Self {
+    pub fn new(secrets: &Secrets, public_url: PublicUrl) -> Self {
         Self(Arc::new(Inner {
             header: Header {
                 typ: Some(TYPE.into()),
                 ..Header::new(Algorithm::HS256)
             },
-            signing_key: EncodingKey::from_secret(secrets[0].as_bytes()),
+            signing_key: EncodingKey::from_secret(secrets.first().as_bytes()),
             keys: secrets
                 .iter()
                 .map(|s| DecodingKey::from_secret(s.as_bytes()))

@@ -85,7 +85,8 @@ async fn no_path_below_docs_leads_out_of_it() {
         "/docs/C:/windows/win.ini",
     ] {
         // As it is written: an HTTP client would tidy it up.
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = raw::send(server.addr, request).await;
         assert_eq!(raw::status(&answer), 404, "{path}: {answer}");
         assert!(

@@ -290,7 +290,8 @@ async fn a_client_that_is_called_like_a_user_is_not_the_user() {
     let token = answer["access_token"].as_str().expect("a token");
 
     // A server of people that accepts this token: it says whose it is.
-    let tokens = first_party::token::Tokens::new(&[secret.to_owned()], clients.public_url.clone());
+    let tokens =
+        first_party::token::Tokens::new(&secret.to_owned().into(), clients.public_url.clone());
     let claims = tokens
         .verify(token)
         .expect("the same secret, issuer and audience");

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{HeaderValue, Request, header},
 };
-use common::{Params, config::PublicUrl};
+use common::{Params, settings::PublicUrl};
 use first_party::{
     login,
     scopes::SCOPES,
@@ -23,7 +23,7 @@ fn tokens() -> (Tokens, Runtime) {
     let public_url: PublicUrl = "http://localhost:5000".parse().expect("an origin");
     let secret = "a secret that only this server and these tests know".to_owned();
     (
-        Tokens::new(&[secret], public_url),
+        Tokens::new(&secret.into(), public_url),
         Builder::new_current_thread().build().expect("a runtime"),
     )
 }

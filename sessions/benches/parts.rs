@@ -1,9 +1,9 @@
 //! `cargo bench -p sessions --bench parts`: what a session costs, without a server around it.
 
 use common::{
-    config::{FromSettings, Settings},
     oauth::OAuth,
     provider::Identity,
+    settings::{FromSettings, Settings},
 };
 use divan::Bencher;
 use sessions::session;

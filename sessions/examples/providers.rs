@@ -19,8 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use common::{
-    Error, Page, Params,
-    config::{FromSettings, PublicUrl, Setting, Settings},
+    Error, Page, Params, cookies,
     cookies::CookieKeys,
     demo,
     error::Detail,
@@ -28,12 +27,13 @@ use common::{
     oidc::OpenId,
     provider::{DEMO_ADDR, Identity, Provider, Registration, SESSION_SECRET, registration},
     random_token,
-    server::{PublicHost, check_same_origin, get_only},
+    server::{Companion, PublicHost, check_same_origin, get_only, protect},
+    settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use oauth2::{ClientId, ClientSecret};
 use sessions::session::{self, Session};
 use tokio::time::timeout;
-use tower_cookies::{CookieManagerLayer, Cookies};
+use tower_cookies::Cookies;
 
 #[path = "db/accounts.rs"]
 pub mod accounts;
@@ -49,15 +49,17 @@ fn main() -> ExitCode {
 
 /// The routes, in the order of the walkthrough.
 pub fn app(providers: Providers) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(index))
         .route("/login/{provider}", get_only(login))
         .route("/auth/{provider}", get_only(auth))
         .route("/users/me", get_only(me))
         .route("/logout", post(logout))
-        .layer(CookieManagerLayer::new())
-        .with_state(providers)
+        .layer(cookies::layer())
+        .with_state(providers.clone());
+
+    protect(routes, &providers.public_url) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.
@@ -67,6 +69,8 @@ pub struct Providers {
     keys: CookieKeys,
     public_url: PublicUrl,
     accounts: Accounts,
+    /// The demo providers run as long as this.
+    _demos: Arc<Vec<Companion>>,
 }
 
 /// One of the providers. As an extractor it is the one in the path, or 404.
@@ -190,7 +194,7 @@ impl Choice {
     async fn finish(&self, cookies: &Cookies, answer: &Params) -> Result<(Login, Identity), Error> {
         match &self.client {
             Client::OAuth(oauth) => {
-                let login = oauth.finish(cookies, answer).await?;
+                let login = oauth.exchange(oauth.verify(cookies, answer)?).await?;
                 let user = oauth.identity(&login.token).await?;
                 Ok((login, user))
             }
@@ -307,6 +311,7 @@ impl FromSettings for Providers {
             settings,
             keys: &keys,
             list: Vec::new(),
+            demos: Vec::new(),
         };
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
             if let Some((client_id, client_secret)) = choices.registration(prefix) {
@@ -328,9 +333,10 @@ impl FromSettings for Providers {
         if choices.list.is_empty() {
             choices.add_demos().await?;
         }
-        let choices = Arc::new(choices.list);
+        let Choices { list, demos, .. } = choices;
         Some(Self {
-            choices,
+            choices: Arc::new(list),
+            _demos: Arc::new(demos),
             keys,
             public_url,
             accounts: accounts?,
@@ -343,6 +349,7 @@ struct Choices<'a> {
     settings: &'a mut Settings,
     keys: &'a CookieKeys,
     list: Vec<Choice>,
+    demos: Vec<Companion>,
 }
 
 impl Choices<'_> {
@@ -393,10 +400,12 @@ impl Choices<'_> {
             ClientId::new("demo".into()),
             ClientSecret::new(random_token()),
         );
-        let discord = demo::start(self.settings, id, secret, "/auth/demo").await?;
-        let (issuer, client) = demo::openid::start(self.settings, "/auth/openid").await?;
+        let (discord, discord_demo) = demo::start(self.settings, id, secret, "/auth/demo").await?;
+        let (issuer, client, openid_demo) =
+            demo::openid::start(self.settings, "/auth/openid").await?;
         self.add_oauth("demo", discord);
         self.add_openid(("openid", "OpenID demo"), &issuer, client);
+        self.demos.extend([discord_demo, openid_demo]);
         Some(())
     }
 }

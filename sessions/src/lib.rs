@@ -11,18 +11,27 @@
 //! session; from then on a handler that takes a [`User`](session::User) is for that person:
 //!
 //! ```
-//! use axum::{Router, routing::get};
+//! use axum::{Router, extract::FromRef, routing::get};
+//! use common::{
+//!     cookies,
+//!     server::{get_only, protect},
+//!     settings::PublicUrl,
+//! };
 //! use testing::{Browser, start};
-//! use sessions::{Sessions, session::User};
-//! use tower_cookies::CookieManagerLayer;
+//! use sessions::{Sessions, login, session::User};
 //!
 //! async fn hello(User(session): User) -> String {
 //!     format!("Hello, {}", session.user.name)
 //! }
 //!
 //! fn app(sessions: Sessions) -> Router {
-//!     let own = Router::new().route("/hello", get(hello)).layer(CookieManagerLayer::new());
-//!     sessions::app(sessions.clone()).merge(own.with_state(sessions))
+//!     let routes = Router::new()
+//!         .route("/login", get_only(login::login))
+//!         .route("/auth", get_only(login::auth))
+//!         .route("/hello", get(hello))
+//!         .layer(cookies::layer())
+//!         .with_state(sessions.clone());
+//!     protect(routes, &PublicUrl::from_ref(&sessions))
 //! }
 //!
 //! # #[tokio::main]
@@ -44,13 +53,13 @@ use axum::{
     routing::{get, post},
 };
 use common::{
-    Page,
-    config::{FromSettings, PublicUrl, Setting, Settings},
+    Page, cookies,
     oauth::OAuth,
     provider::choice,
-    server::get_only,
+    server::{get_only, protect},
+    settings::{FromSettings, PublicUrl, Setting, Settings},
 };
-use tower_cookies::{CookieManagerLayer, Cookies};
+use tower_cookies::Cookies;
 
 pub mod login;
 pub mod refresh;
@@ -61,15 +70,17 @@ use crate::refresh::Refreshes;
 
 /// The routes, in the order of the walkthrough.
 pub fn app(sessions: Sessions) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(login::login))
         .route("/auth", get_only(login::auth))
         .route("/users/me", get_only(users::me))
         .route("/privileged", get_only(users::privileged))
         .route("/logout", post(login::logout))
-        .layer(CookieManagerLayer::new())
-        .with_state(sessions)
+        .layer(cookies::layer())
+        .with_state(sessions.clone());
+
+    protect(routes, sessions.oauth.public_url()) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.

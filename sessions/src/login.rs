@@ -3,10 +3,10 @@
 use axum::{extract::State, http::HeaderMap, response::Redirect};
 use common::{
     Params, Result,
-    config::PublicUrl,
     oauth::OAuth,
     params::Unchecked,
     server::{PublicHost, check_same_origin},
+    settings::PublicUrl,
 };
 use tower_cookies::Cookies;
 
@@ -35,9 +35,10 @@ pub async fn login(
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
-    answer: Params,
+    callback: Params,
 ) -> Result<Redirect> {
-    let login = oauth.finish(&cookies, &answer).await?;
+    let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
+    let login = oauth.exchange(code).await?; // step 3: the code for a token
     let user = oauth.identity(&login.token).await?;
     // Replace this with your own: find the account of (provider, subject), or create it. Never by
     // name or e-mail address, which change hands.

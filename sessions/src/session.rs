@@ -78,14 +78,16 @@ pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> 
         user,
     };
     set_token(oauth, cookies, &session, token)?;
-    oauth.cookies().sign(cookies, SESSION, &session, LIFETIME)?;
+    oauth
+        .cookie_keys()
+        .sign(cookies, SESSION, &session, LIFETIME)?;
     Ok(session)
 }
 
 /// The session of this browser. It must be of this provider: another one's subject is another
 /// person, and another one's token must not be sent here.
 pub fn current(oauth: &OAuth, cookies: &Cookies) -> Option<Session> {
-    of_any_provider(oauth.cookies(), cookies)
+    of_any_provider(oauth.cookie_keys(), cookies)
         .filter(|session| session.user.provider == oauth.provider().id)
 }
 
@@ -102,7 +104,7 @@ pub async fn end(oauth: &OAuth, cookies: &Cookies) {
             .revoke(&token.access_token, token.refresh_token.as_ref())
             .await;
     }
-    forget(oauth.cookies(), cookies);
+    forget(oauth.cookie_keys(), cookies);
 }
 
 /// Removes the cookies: the provider has ended it, or nobody knows it.
@@ -123,11 +125,13 @@ pub fn set_token(oauth: &OAuth, cookies: &Cookies, session: &Session, token: Tok
         refresh_token: token.refresh_token,
         expires_at: token.expires_at,
     };
-    oauth.cookies().encrypt(cookies, TOKEN, &token, LIFETIME)
+    oauth
+        .cookie_keys()
+        .encrypt(cookies, TOKEN, &token, LIFETIME)
 }
 
 /// The provider's token of this session.
 pub fn token(oauth: &OAuth, cookies: &Cookies, session: &Session) -> Option<SessionToken> {
-    let token: SessionToken = oauth.cookies().decrypt(cookies, TOKEN)?;
+    let token: SessionToken = oauth.cookie_keys().decrypt(cookies, TOKEN)?;
     (token.session == session.id).then_some(token)
 }

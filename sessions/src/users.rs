@@ -22,12 +22,12 @@ pub async fn me(
     let Sessions { oauth, refreshes } = &sessions;
     let user = async {
         let access_token = refreshes.access_token(oauth, &cookies, &session).await?;
-        oauth.user(&access_token).await
+        oauth.userinfo(&access_token).await
     };
     let user = user.await.inspect_err(|error| {
         // The provider has ended it: so do we.
         if matches!(error, Error::NotLoggedIn) {
-            session::forget(oauth.cookies(), &cookies);
+            session::forget(oauth.cookie_keys(), &cookies);
         }
     })?;
     Ok(Json(user))

@@ -15,10 +15,10 @@ use std::{
 };
 
 use common::{
-    config::{Settings, table},
     cookies::CookieKeys,
     provider::Identity,
     server::Server,
+    settings::{Settings, table},
 };
 use permissions::{Permissions, accounts::Accounts, app};
 use reqwest::Method;
@@ -659,7 +659,7 @@ async fn sql_in_a_subject_is_a_subject() {
 
 #[tokio::test]
 async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
-    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     for sql in SQL {
         let admin = format!("demo:{sql}");
         let server = start(app, &[("ADMIN", &admin), ("SESSION_SECRET", SECRET)]).await;

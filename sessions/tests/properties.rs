@@ -1,6 +1,6 @@
 //! Whatever comes in: the path after a login, cookies, and bytes that are no request.
 
-use common::config::PublicUrl;
+use common::settings::PublicUrl;
 use proptest::prelude::*;
 use sessions::login::own_path;
 use testing::{

@@ -6,7 +6,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use common::{config::Settings, cookies::CookieKeys, server::Server, unix_now};
+use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use sessions::session::LIFETIME;
@@ -61,7 +61,7 @@ async fn get_with(server: &Server, path: &str, cookie: impl AsRef<[u8]>) -> Answ
 fn forge(secret: &str, user: &Value, lifetime: Duration) -> String {
     let cookies = Cookies::default();
     let session = json!({ "id": "session-id", "user": user });
-    let keys = CookieKeys::new(&[secret.to_owned()], false);
+    let keys = CookieKeys::new(&secret.to_owned().into(), false);
     keys.sign(&cookies, "session", &session, lifetime)
         .expect("it fits");
     cookies
@@ -420,7 +420,7 @@ async fn a_signed_value_for_another_purpose_is_no_session() {
     let (_provider, server) = scripted().await;
     let cookies = Cookies::default();
     let session = json!({ "id": "session-id", "user": ada() });
-    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     keys.sign(&cookies, "remember", &session, LIFETIME).unwrap();
     let value = cookies.get("remember").unwrap().value().to_owned();
     let answer = get_with(&server, "/privileged", format!("session={value}")).await;
@@ -540,7 +540,7 @@ async fn a_login_that_took_too_long_is_refused() {
             "next": null,
         });
         let cookies = Cookies::default();
-        let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+        let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
         keys.encrypt(&cookies, "login_the-state", &pending, lifetime)
             .unwrap();
         let value = cookies.get("login_the-state").unwrap().value().to_owned();

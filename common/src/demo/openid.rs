@@ -11,13 +11,13 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use oauth2::{ClientId, ClientSecret};
 use serde_json::{Value, json};
 
-use super::{Demo, Grant, for_browsers, id_of, listen};
+use super::{Demo, Grant, for_browsers, id_of, listen_here};
 use crate::{
     Result,
-    config::{Setting, Settings},
     provider::Registration,
     random_token,
-    server::get_only,
+    server::{Companion, get_only, protect},
+    settings::{PublicUrl, Setting, Settings},
     unix_now,
 };
 
@@ -38,8 +38,11 @@ pub(super) struct Issuer {
 /// Starts an OpenID demo provider beside the server: its issuer, and the client registered there.
 ///
 /// `None` after a problem was noted: it lets everybody in, so that it runs for this machine alone.
-pub async fn start(settings: &mut Settings, redirect_path: &str) -> Option<(String, Registration)> {
-    let (listener, addr) = listen(settings, DEMO_OPENID_ADDR.name, 5002).await?;
+pub async fn start(
+    settings: &mut Settings,
+    redirect_path: &str,
+) -> Option<(String, Registration, Companion)> {
+    let (listener, addr) = listen_here(settings, DEMO_OPENID_ADDR.name, 5002).await?;
     let issuer = for_browsers(settings, addr)?.origin().ascii_serialization();
     let client = (
         ClientId::new("demo-openid".into()),
@@ -53,8 +56,9 @@ pub async fn start(settings: &mut Settings, redirect_path: &str) -> Option<(Stri
         .route("/jwks.json", get(keys))
         .route("/userinfo", get_only(userinfo))
         .with_state(demo.clone());
-    settings.also_serve(listener, super::app(demo).merge(discovery));
-    Some((issuer, client))
+    let routes = super::app(demo).merge(discovery);
+    let companion = Companion::start(listener, protect(routes, &PublicUrl::of(addr)));
+    Some((issuer, client, companion))
 }
 
 impl Issuer {

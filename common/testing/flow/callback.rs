@@ -201,7 +201,7 @@ async fn come_back_with(server: &Server, redirect_uri: &str, lifetime: Duration)
         "next": null,
     });
     let cookies = Cookies::default();
-    let keys = CookieKeys::new(&[SECRET.to_owned()], false);
+    let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     keys.encrypt(&cookies, "login_the-state", &pending, lifetime)
         .expect("it fits");
     let value = cookies
@@ -271,7 +271,7 @@ async fn a_damaged_login_cookie_is_refused_and_breaks_nothing() {
         is_refused(&bare.send(request).await);
         damaged += 1;
     }
-    assert!(damaged > 300, "{damaged}");
+    assert!(damaged > 250, "{damaged}");
     assert_eq!(provider.token_requests(), 0);
     assert_eq!(
         browser.get(&callback).await.status,

@@ -16,6 +16,8 @@ use testing::{
 
 use crate::{SUCCESS, app};
 
+const SECRET: &str = "the 64 characters that a real server has from openssl rand -hex 32";
+
 // check 1
 #[tokio::test]
 async fn a_login_sends_the_browser_to_the_provider_with_each_parameter_once() {
@@ -75,7 +77,12 @@ async fn what_the_authorization_url_has_already_is_kept() {
 // check 4
 #[tokio::test]
 async fn the_redirect_uri_comes_from_the_settings_and_from_no_header() {
-    let server = start(app, &[("PUBLIC_URL", "http://127.0.0.1:9")]).await;
+    let provider = Provider::start().await;
+    let public = [
+        ("PUBLIC_URL", "https://app.example"),
+        ("SESSION_SECRET", SECRET),
+    ];
+    let server = start(app, &provider.settings_and(&public)).await;
     let mut browser = Browser::new();
     for headers in [
         &[("host", "evil.example")][..],
@@ -95,10 +102,59 @@ async fn the_redirect_uri_comes_from_the_settings_and_from_no_header() {
         let login = browser.send(request).await;
         assert_eq!(
             param_of(login.location(), "redirect_uri"),
-            "http://127.0.0.1:9/auth"
+            "https://app.example/auth"
         );
         assert!(!login.location().contains("evil"), "{}", login.location());
     }
+}
+
+// checks 4, 167
+#[tokio::test]
+async fn a_server_for_this_machine_answers_no_other_host() {
+    let server = start(app, &[]).await;
+    let mut browser = Browser::new();
+    let elsewhere = [
+        "evil.example",
+        "app.example.com:5000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "192.168.0.7",
+        "[2001:db8::1]:5000",
+        "localhost@evil.example",
+        "",
+    ];
+    for path in [
+        "/",
+        "/login",
+        "/auth?code=x&state=y",
+        "/style.css",
+        "/nothing",
+    ] {
+        for host in elsewhere {
+            let request = browser.request(Method::GET, url(&server, path));
+            let answer = browser.send(request.header("host", host)).await;
+            assert_eq!(answer.status, 421, "{path} {host}");
+            let detail = answer.json()["detail"].to_string();
+            assert!(detail.contains("PUBLIC_URL"), "{detail}");
+            assert_eq!(answer.set_cookies(), [""; 0]);
+        }
+    }
+    for host in [
+        "localhost",
+        "app.localhost:1",
+        "127.9.9.9:80",
+        "[::1]",
+        "LOCALHOST:5000",
+    ] {
+        let request = browser.request(Method::GET, url(&server, "/style.css"));
+        let answer = browser.send(request.header("host", host)).await;
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    // The demo provider lets everybody in, so the same holds there.
+    let login = browser.get(server.public_url.join("/login")).await;
+    let request = browser.request(Method::GET, login.location());
+    let answer = browser.send(request.header("host", "evil.example")).await;
+    assert_eq!(answer.status, 421);
 }
 
 // checks 5, 6

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use common::{
-    config::{FromSettings, Settings},
     server::Server,
+    settings::{FromSettings, Settings},
 };
 use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use serde_json::Value;
 pub mod crowd;
 pub mod fault;
 pub mod load;
+pub mod plain;
 pub mod program;
 pub mod provider;
 pub mod rubbish;

@@ -20,7 +20,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use common::{Error, database::DatabaseError, server::get_only};
+use common::{
+    Error,
+    database::DatabaseError,
+    server::{get_only, protect},
+};
 use first_party::token::{Claims, Refusal};
 
 pub(crate) mod passwords;
@@ -42,12 +46,15 @@ pub fn app(users: Users) -> Router {
     let active = from_extractor_with_state::<Profile, _>(users.clone());
     let endpoints = first_party::endpoints().route_layer(active);
 
-    Router::new()
+    let public_url = users.tokens.public_url().clone();
+    let routes = Router::new()
         .route("/", get(async || Redirect::to("/docs/")))
         .route("/users/me/", get_only(me))
         .route("/users/me/items/", get_only(items))
         .with_state(users.clone())
-        .merge(first_party::server(users.tokens, authenticate, endpoints))
+        .merge(first_party::server(users.tokens, authenticate, endpoints));
+
+    protect(routes, &public_url)
 }
 
 /// `GET /users/me/`: who the token belongs to.

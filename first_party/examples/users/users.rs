@@ -11,10 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{
-    config::{FromSettings, Setting, Settings},
     database::{self, DATABASE_URL, DatabaseError},
     error::{Detail, OAuthError},
     expiring::Expiring,
+    settings::{FromSettings, Setting, Settings},
 };
 use first_party::{
     login::{Authenticated, User},

@@ -1,6 +1,6 @@
 //! Accounts in SQLite: whoever logs in gets an id of our own, always the same.
 
-use common::{config::Settings, database, provider::Identity};
+use common::{database, provider::Identity, settings::Settings};
 use serde::Serialize;
 use sqlx::SqlitePool;
 

@@ -18,9 +18,10 @@ pub async fn auth(
     }): State<Permissions>,
     State(oauth): State<OAuth>,
     cookies: Cookies,
-    answer: Params,
+    callback: Params,
 ) -> Result<Redirect> {
-    let login = oauth.finish(&cookies, &answer).await?;
+    let code = oauth.verify(&cookies, &callback)?;
+    let login = oauth.exchange(code).await?;
     let user = oauth.identity(&login.token).await?;
     let account = accounts.find_or_create(&user).await?;
     accounts.appoint_admin(&account, admin.as_deref()).await?;

@@ -25,15 +25,15 @@ use axum::{
     routing::{get, post, put},
 };
 use common::{
-    Error, Page,
-    config::{FromSettings, PublicUrl, Setting, Settings},
+    Error, Page, cookies,
     oauth::OAuth,
     provider::CLIENT_SETTINGS,
-    server::get_only,
+    server::{get_only, protect},
+    settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use serde_json::{Map, Value};
 use sessions::{Sessions, session::User};
-use tower_cookies::{CookieManagerLayer, Cookies};
+use tower_cookies::Cookies;
 
 #[path = "../db/accounts.rs"]
 pub(crate) mod accounts;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 /// The routes, in the order of the walkthrough.
 pub fn app(permissions: Permissions) -> Router {
     let one_permission = put(users::grant).delete(users::revoke);
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(sessions::login::login))
         .route("/auth", get_only(login::auth))
@@ -63,8 +63,10 @@ pub fn app(permissions: Permissions) -> Router {
         .route("/admin/users", get_only(users::list))
         .route("/admin/users/{id}/permissions/{permission}", one_permission)
         .route("/logout", post(login::logout))
-        .layer(CookieManagerLayer::new())
-        .with_state(permissions)
+        .layer(cookies::layer())
+        .with_state(permissions.clone());
+
+    protect(routes, OAuth::from_ref(&permissions).public_url()) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.

@@ -1,0 +1,32 @@
+//! A new token for an expired one.
+
+use oauth2::RefreshToken;
+
+use super::OAuth;
+use crate::{Result, token::Token, unix_now};
+
+impl OAuth {
+    /// The next token, once the last one has expired (RFC 6749, section 6).
+    ///
+    /// [`Error::GrantRefused`](crate::Error::GrantRefused) means that the user must log in again.
+    pub async fn refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
+        let requested_at = unix_now();
+        let mut token = self
+            .0
+            .client
+            .exchange_refresh_token(refresh_token)
+            .request_async(&self.0.http)
+            .await
+            .map_err(|error| self.token_error(error))?
+            .checked(requested_at)?;
+        // Without a new refresh token in the response, the old one stays valid.
+        token
+            .refresh_token
+            .get_or_insert_with(|| refresh_token.clone());
+        tracing::info!(
+            "the token had expired; {} issued the next one",
+            self.0.provider.name
+        );
+        Ok(token)
+    }
+}

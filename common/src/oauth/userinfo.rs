@@ -1,0 +1,53 @@
+//! Whose token it is.
+
+use oauth2::AccessToken;
+use serde_json::{Map, Value};
+
+use super::OAuth;
+use crate::{Error, Result, provider::Identity, token::Token};
+
+impl OAuth {
+    /// Step 4: asks the provider whose token this is. The browser is not asked.
+    pub async fn identity(&self, token: &Token) -> Result<Identity> {
+        let user = self.userinfo_of_new_token(token).await?;
+        let identity = self.0.provider.identify(&user)?;
+        tracing::info!(
+            "4/4 we ask {} with the token who the user is, and need not believe the browser",
+            self.0.provider.name
+        );
+        Ok(identity)
+    }
+
+    /// What the provider knows of the user of a token that it has just issued.
+    pub async fn userinfo_of_new_token(&self, token: &Token) -> Result<Map<String, Value>> {
+        self.userinfo(&token.access_token)
+            .await
+            .map_err(|error| match error {
+                Error::NotLoggedIn => {
+                    Error::Provider("it does not accept the token that it has just issued".into())
+                }
+                other => other,
+            })
+    }
+
+    /// What the provider knows of the user. [`Error::NotLoggedIn`] means that it does not accept the
+    /// token any more.
+    pub async fn userinfo(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
+        let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
+        let url = self
+            .0
+            .provider
+            .userinfo_url
+            .as_ref()
+            .ok_or_else(no_endpoint)?;
+        let answer = self.0.http.get(url, Some(access_token)).await?;
+        match answer.status().as_u16() {
+            200 => serde_json::from_slice(answer.body())
+                .map_err(|_| Error::Provider("the user is not a JSON object".into())),
+            401 => Err(Error::NotLoggedIn),
+            status => Err(Error::Provider(format!(
+                "status {status} instead of a user"
+            ))),
+        }
+    }
+}

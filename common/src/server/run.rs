@@ -1,0 +1,233 @@
+//! From the environment to a running server.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+    iter,
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use axum::Router;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::{
+    listen::listen,
+    serve::{SHUTDOWN_TIMEOUT, serve},
+};
+use crate::settings::{DEFAULT_ADDR, FromSettings, PublicUrl, RUST_LOG, Setting, Settings, table};
+
+/// The open-file limit to request, as every connection is one. The usual 1024 are few for a server
+/// with idle clients, and each costs some kilobytes until its headers are overdue.
+const MAX_FILES: u64 = 16 * 1024;
+
+/// Runs an app until Ctrl-C or SIGTERM.
+///
+/// What the app needs is read from the environment; problems end with exit code 2 and one line each.
+pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
+    // If the limit cannot be raised, carry on with the current one.
+    let _ = rlimit::increase_nofile_limit(MAX_FILES);
+    with_settings(table::<S>, async |settings| {
+        match Server::start(app, settings).await {
+            Ok(server) => {
+                stop_signal().await;
+                tracing::info!("stopping; requests in progress are finished first");
+                tokio::select! {
+                    () = server.stop() => {}
+                    () = stop_signal() => {}
+                }
+                ExitCode::SUCCESS
+            }
+            Err(problems) => fail(&problems),
+        }
+    })
+}
+
+/// Runs a command that ends by itself, with exit code 0, or 1 and the reason.
+///
+/// Its settings are its own and `RUST_LOG`; problems end with exit code 2 and one line each.
+pub fn run_command<S, F>(command: impl FnOnce(S) -> F) -> ExitCode
+where
+    S: FromSettings,
+    F: Future<Output = Result<(), String>>,
+{
+    let table = || iter::once(&RUST_LOG).chain(S::SETTINGS.iter().copied().flatten());
+    with_settings(table, async |mut settings| {
+        let state = S::from_settings(&mut settings).await;
+        match (settings.finish(), state) {
+            (Err(problems), _) => fail(&problems),
+            (Ok(_), None) => fail(&[OUR_MISTAKE.into()]),
+            (Ok(_), Some(state)) => match command(state).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    eprintln!("error: {why}");
+                    ExitCode::FAILURE
+                }
+            },
+        }
+    })
+}
+
+/// What every program starts with: `--help`, the settings, the log, and threads to run on.
+fn with_settings<T: Iterator<Item = &'static Setting>>(
+    table: impl Fn() -> T,
+    program: impl AsyncFnOnce(Settings) -> ExitCode,
+) -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            print!("{}", help(table()));
+            return ExitCode::SUCCESS;
+        }
+        Some(_) => {
+            return fail(&[
+                "there are no arguments but --help; settings come from the environment".into(),
+            ]);
+        }
+    }
+    let mut settings = Settings::from_env(table());
+    let levels = settings.parse("RUST_LOG", "a level, such as info, or info,common=debug");
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let mut lines = tracing_subscriber::fmt::layer().with_target(false);
+    if !io::stdout().is_terminal() {
+        lines = lines.with_ansi(false);
+    }
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(levels)
+        .init();
+
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&[format!("no threads to run on: {error}")]),
+    };
+    runtime.block_on(program(settings))
+}
+
+const OUR_MISTAKE: &str = "a setting is wrong, and nothing says which: that is our mistake";
+
+fn fail(problems: &[String]) -> ExitCode {
+    for problem in problems {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::from(2)
+}
+
+/// What `--help` prints.
+fn help(table: impl Iterator<Item = &'static Setting>) -> String {
+    const FIRST: &str =
+        "Settings are environment variables; a .env file in the working directory is read too.";
+    let lines = table.flat_map(
+        |Setting {
+             name,
+             default,
+             help,
+         }| {
+            [
+                "\n\n",
+                name,
+                "\n    ",
+                help,
+                "\n    Default: ",
+                default,
+                ".",
+            ]
+        },
+    );
+    iter::once(FIRST).chain(lines).chain(["\n"]).collect()
+}
+
+/// A server that accepts connections until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Where browsers find it.
+    pub public_url: PublicUrl,
+    stop: watch::Sender<()>,
+    listener: JoinSet<()>,
+    background: TaskTracker,
+}
+
+impl Server {
+    /// Starts an app. Fails with every problem of the settings, one line each.
+    pub async fn start<S: FromSettings>(
+        app: impl FnOnce(S) -> Router,
+        mut settings: Settings,
+    ) -> Result<Self, Vec<String>> {
+        let listener = listen(&mut settings, "BIND_ADDR", DEFAULT_ADDR).await;
+        let addr = listener.as_ref().and_then(|own| own.local_addr().ok());
+        settings.resolve_public_url(addr);
+        let state = S::from_settings(&mut settings).await;
+        let public_url = settings.public_url().clone();
+        let background = settings.background();
+        let announcements = settings.finish()?;
+        let (Some(listener), Some(addr), Some(state)) = (listener, addr, state) else {
+            return Err(vec![OUR_MISTAKE.into()]);
+        };
+
+        let stop = watch::Sender::new(());
+        let mut stopped = stop.subscribe();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, app(state), async move {
+            let _ = stopped.changed().await;
+        }));
+        for warning in announcements.warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!("listening on http://{addr}");
+        for notice in announcements.notices {
+            tracing::info!("{notice}");
+        }
+        tracing::info!("open {public_url}/ in a browser to try {}", program_name());
+        Ok(Self {
+            addr,
+            public_url,
+            stop,
+            listener: tasks,
+            background,
+        })
+    }
+
+    /// Accepts no more connections, then finishes the requests in progress and the work that they
+    /// left in the background.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.listener.join_all().await;
+        self.background.close();
+        let finished = timeout(SHUTDOWN_TIMEOUT, self.background.wait()).await;
+        if finished.is_err() {
+            tracing::warn!("work in the background was still going on after {SHUTDOWN_TIMEOUT:?}");
+        }
+    }
+}
+
+/// What was started, as `cargo run` calls it.
+fn program_name() -> String {
+    let program = env::current_exe().unwrap_or_default();
+    program
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+async fn stop_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,276 @@
+//! Settings from the environment, as typed values.
+//!
+//! Every problem is collected, so that a person can fix all of them at once, and no message repeats
+//! the value of a secret.
+
+use std::{
+    collections::{HashMap, HashSet},
+    env, fmt,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::Path,
+    str::FromStr,
+};
+
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+mod env_file;
+mod public_url;
+mod secrets;
+
+use env_file::{EnvFile, HAS_A_MEANING};
+pub use public_url::{PublicUrl, check_endpoint, is_loopback, is_this_machine};
+pub use secrets::{Secrets, is_published};
+
+/// One line of the table of settings: what `--help`, `.env.example` and the README list.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What holds when it is not set, in words.
+    pub default: &'static str,
+    /// What it is for, in a sentence.
+    pub help: &'static str,
+}
+
+/// What an app is made of, read from the settings.
+pub trait FromSettings: Sized {
+    /// The tables of what is read here, besides [`SERVER_SETTINGS`].
+    const SETTINGS: &'static [&'static [Setting]];
+
+    /// Reads it. `None` only after [`Settings::problem`] was told why.
+    fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
+}
+
+/// Every setting of a server whose app needs this.
+pub fn table<S: FromSettings>() -> impl Iterator<Item = &'static Setting> {
+    SERVER_SETTINGS
+        .iter()
+        .chain(S::SETTINGS.iter().copied().flatten())
+}
+
+/// The settings of every server.
+pub const SERVER_SETTINGS: &[Setting] = &[
+    Setting {
+        name: "BIND_ADDR",
+        default: "127.0.0.1:5000",
+        help: "The address and port to listen on; port 0 takes a free one.",
+    },
+    Setting {
+        name: "PUBLIC_URL",
+        default: "http:// and the bound address",
+        help: "The origin that browsers see, such as https://app.example.com. https:// turns on Secure cookies and HSTS.",
+    },
+    RUST_LOG,
+];
+
+/// The setting of every program.
+pub const RUST_LOG: Setting = Setting {
+    name: "RUST_LOG",
+    default: "info",
+    help: "How much is logged: error, warn, info, debug or trace, also by crate (info,common=debug).",
+};
+
+/// Where a server listens when nothing is set.
+pub(crate) const DEFAULT_ADDR: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000));
+
+/// The settings while they are being read.
+#[derive(Debug)]
+pub struct Settings {
+    vars: Vars,
+    /// Those whose value the `.env` file changes, because it has a meaning there.
+    changed_by_file: HashSet<String>,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+    notices: Vec<String>,
+    background: TaskTracker,
+    bind_addr: SocketAddr,
+    public_url: PublicUrl,
+}
+
+/// The variables. Their values can be secrets, so `Debug` shows the names alone.
+struct Vars(HashMap<String, String>);
+
+impl fmt::Debug for Vars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// From the environment and, for what is not set there, from `.env` in the working directory.
+    ///
+    /// Only what stands in a table of settings is read.
+    pub fn from_env(table: impl Iterator<Item = &'static Setting>) -> Self {
+        let mut settings = Self::from_vars([]);
+        let mut file = EnvFile::read(Path::new(".env")).unwrap_or_else(|(name, what)| {
+            settings.problem(&name, what);
+            EnvFile::default()
+        });
+        for &Setting { name, .. } in table {
+            match env::var(name) {
+                Ok(value) => {
+                    settings.vars.0.insert(name.into(), value);
+                }
+                Err(env::VarError::NotUnicode(_)) => settings.problem(name, "is not UTF-8"),
+                Err(env::VarError::NotPresent) => {
+                    settings.vars.0.extend(file.vars.remove_entry(name));
+                    settings.changed_by_file.extend(file.changed.take(name));
+                }
+            }
+        }
+        settings
+    }
+
+    /// From these variables alone, as tests do.
+    pub fn from_vars<'a>(vars: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self {
+            vars: Vars(vars.into_iter().map(own).collect()),
+            changed_by_file: HashSet::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            notices: Vec::new(),
+            background: TaskTracker::new(),
+            bind_addr: DEFAULT_ADDR,
+            public_url: PublicUrl::of(DEFAULT_ADDR),
+        }
+    }
+
+    /// The value of a setting; an empty one counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.vars
+            .0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Records what is wrong with a setting and how to fix it; the first problem of each is enough.
+    pub fn problem(&mut self, name: &str, what: impl fmt::Display) {
+        let start = format!("{name} ");
+        if !self.problems.iter().any(|known| known.starts_with(&start)) {
+            self.problems.push(format!("{start}{what}"));
+        }
+    }
+
+    /// Records a warning, which is logged once the server is up.
+    pub fn warning(&mut self, what: String) {
+        self.warnings.push(what);
+    }
+
+    /// Records a line to log once the server is up.
+    pub fn notice(&mut self, what: String) {
+        self.notices.push(what);
+    }
+
+    /// Parses the value. If it is not `expected`, records a problem.
+    pub fn parse<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let value = self.get(name)?;
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.problem(name, format!("is not {expected}"));
+        }
+        parsed
+    }
+
+    /// An id and the secret that belongs to it. `Err` when one of them is missing, after the problem
+    /// was noted.
+    pub fn pair(
+        &mut self,
+        id_setting: &str,
+        secret_setting: &str,
+    ) -> Result<Option<(String, String)>, Incomplete> {
+        let secret = self.secret(secret_setting);
+        let (present, missing) = match (self.get(id_setting).map(str::to_owned), secret) {
+            (Some(id), Some(secret)) => return Ok(Some((id, secret))),
+            (None, None) => return Ok(None),
+            (Some(_), None) => (id_setting, secret_setting),
+            (None, Some(_)) => (secret_setting, id_setting),
+        };
+        self.problem(missing, format!("is missing; it belongs to {present}"));
+        Err(Incomplete)
+    }
+
+    /// An endpoint of a provider (RFC 6749, section 3): https except on this machine, no fragment.
+    pub fn endpoint(&mut self, name: &str) -> Option<Url> {
+        let url: Url = self.parse(
+            name,
+            "an absolute URL, such as https://provider.example/path",
+        )?;
+        match check_endpoint(&url) {
+            Ok(()) => Some(url),
+            Err(why) => {
+                self.problem(name, why);
+                None
+            }
+        }
+    }
+
+    /// Where browsers find this server.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// Whether only this machine can reach the server. Where others can, whatever is meant for this
+    /// machine alone is a problem and not a warning.
+    pub fn is_loopback(&self) -> bool {
+        self.bind_addr.ip().is_loopback() && self.public_url.is_loopback()
+    }
+
+    /// Where an app spawns work that goes on after its response, such as a revocation: a shutdown
+    /// waits for it.
+    pub fn background(&self) -> TaskTracker {
+        self.background.clone()
+    }
+
+    /// Reads `PUBLIC_URL`, whose default is the address that was bound.
+    pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
+        const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
+        if let Some(address) = bound {
+            self.bind_addr = address;
+            self.public_url = PublicUrl::of(address);
+        }
+        if self.get("PUBLIC_URL").is_some() {
+            if let Some(public_url) = self.parse("PUBLIC_URL", EXPECTED) {
+                self.public_url = public_url;
+            }
+        } else if self.bind_addr.ip().is_unspecified() {
+            let what = "is missing; with that BIND_ADDR give the origin that browsers see";
+            self.problem("PUBLIC_URL", what);
+        }
+        if !self.public_url.is_https() && !self.public_url.is_loopback() {
+            let what = "must be https:// where other machines come: over http anybody on the way \
+                        reads codes, tokens and cookies";
+            self.problem("PUBLIC_URL", what);
+        }
+        if !self.bind_addr.ip().is_loopback() {
+            let bind_addr = self.bind_addr;
+            self.warning(format!(
+                "BIND_ADDR {bind_addr} can be reached by other machines"
+            ));
+        }
+    }
+
+    /// What to say once the server is up, or every problem.
+    pub(crate) fn finish(self) -> Result<Announcements, Vec<String>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        Ok(Announcements {
+            warnings: self.warnings,
+            notices: self.notices,
+        })
+    }
+}
+
+/// One of two settings that belong together is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Incomplete;
+
+/// What a server says about its settings once it is up.
+pub(crate) struct Announcements {
+    pub(crate) warnings: Vec<String>,
+    pub(crate) notices: Vec<String>,
+}

@@ -1,0 +1,95 @@
+//! Where browsers find a server, and which URLs secrets may be sent to.
+
+use std::{fmt, net::SocketAddr, str::FromStr};
+
+use axum::http::Uri;
+use url::{Host, Url};
+
+/// The origin under which browsers find a server: the only source of its redirect URIs, never
+/// the `Host` header, which anybody can write (RFC 9700, section 2.1).
+#[derive(Clone, Debug)]
+pub struct PublicUrl(Url);
+
+impl PublicUrl {
+    /// The address itself, without the scope id that IPv6 may add and no URL can have.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        let address = SocketAddr::new(address.ip(), address.port());
+        Self(Url::parse(&format!("http://{address}")).expect("an IP address makes a URL"))
+    }
+
+    /// The URL of a path, which begins with a slash, on this server.
+    pub fn join(&self, path: &str) -> String {
+        format!("{self}{path}")
+    }
+
+    /// The root, to resolve paths against.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether browsers come by https.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// Whether only browsers on this machine can come here.
+    pub fn is_loopback(&self) -> bool {
+        is_this_machine(&self.0)
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    /// The origin, without a slash at the end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = ();
+
+    fn from_str(value: &str) -> Result<Self, ()> {
+        let url = Url::parse(value).map_err(drop)?;
+        let origin = url.origin().ascii_serialization();
+        (matches!(url.scheme(), "http" | "https") && origin == value)
+            .then_some(Self(url))
+            .ok_or(())
+    }
+}
+
+/// Whether a URL can be an endpoint of a provider (RFC 6749, sections 3.1 and 3.2); `Err` says what
+/// is wrong with it.
+pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
+    let encrypted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+    if !encrypted {
+        Err("must be https: codes, tokens and the client secret go there")
+    } else if url.fragment().is_some() {
+        Err("has a #fragment; remove it")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Err("has a user name in it; remove it")
+    } else if url.as_str().parse::<Uri>().is_err() {
+        // `https://a{b/` is a URL to browsers, but no URI to HTTP.
+        Err("has a host or a length that no request can have")
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a URL leads to this very machine, wherever it is resolved (RFC 8252, section 8.3).
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The same, and the names below `localhost`, which browsers keep on this machine (RFC 6761, section
+/// 6.3). Not every resolver does, so no token is sent there.
+pub fn is_this_machine(url: &Url) -> bool {
+    is_loopback(url)
+        || url
+            .domain()
+            .is_some_and(|name| name.ends_with(".localhost"))
+}
