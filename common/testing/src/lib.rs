@@ -166,10 +166,14 @@ impl Browser {
         self.cookies.keys().map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Changes a cookie that there is.
-    ///
-    /// # Panics
-    /// When there is none of this name.
+    /// The names of the cookies of logins in progress.
+    pub fn logins(&self) -> Vec<&str> {
+        let mut names = self.cookie_names();
+        names.retain(|name| name.trim_start_matches("__Host-").starts_with("login_"));
+        names
+    }
+
+    /// Changes a cookie that the browser has.
     pub fn set_cookie(&mut self, name: &str, value: impl Into<String>) {
         let key = self
             .cookies

@@ -1,24 +1,37 @@
-//! The README, executed: its commands print what it shows, and what it names exists.
+//! The READMEs, executed: their commands print what they show, and what they name exists.
 //!
 //! A block of `sh` that cannot be run here says so in the line before it, with the reason:
 //! `<!-- not run: needs an account at Discord -->`.
 //!
-//! The programs are those beside `basic` in the target directory; `cargo test --workspace` builds
-//! all of them, as does `cargo build --workspace --examples`.
+//! The programs are those in the target directory. `cargo test --workspace` builds them; before
+//! `cargo test -p testing --test readme`, `cargo build --workspace --bins --examples` does.
 
 // The commands are for a POSIX shell.
 #![cfg(unix)]
 
 #[path = "readme/blocks.rs"]
 mod blocks;
+#[path = "readme/compare.rs"]
+mod compare;
+#[path = "readme/links.rs"]
+mod links;
 #[path = "readme/names.rs"]
 mod names;
+#[path = "readme/ports.rs"]
+mod ports;
+#[path = "readme/process.rs"]
+mod process;
+#[path = "readme/routes.rs"]
+mod routes;
 #[path = "readme/run.rs"]
 mod run;
 #[path = "readme/settings.rs"]
 mod settings;
 
-use std::{fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use blocks::Readme;
 
@@ -26,54 +39,57 @@ const SERVERS: [&str; 3] = ["basic", "sessions", "first_party"];
 
 /// The repository.
 fn root() -> PathBuf {
-    let crate_root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    crate_root.parent().expect("the workspace").to_owned()
+    let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_root.join("../..").canonicalize().expect("a folder")
 }
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn readme() -> Readme {
-    Readme::parse(&read("README.md"))
+/// A program in the target directory.
+fn built(path: &Path) -> PathBuf {
+    let test = env::current_exe().expect("this test");
+    let built = test.ancestors().nth(2).expect("target/debug");
+    built.join(path)
 }
 
-/// Fails with all problems, each of which begins with the line of the README.
+fn parse(text: &str) -> Readme {
+    Readme::parse("README.md", text)
+}
+
+/// Fails with all problems, each of which begins with its file and line.
 fn assert_none(problems: &[String]) {
     assert!(problems.is_empty(), "\n\n{}\n", problems.join("\n\n"));
 }
 
 #[test]
 fn every_command_prints_what_is_shown() {
-    let report = run::run(&readme(), "readme");
-    for block in report.not_run {
-        println!("not run: {block}");
+    for readme in Readme::all() {
+        let report = run::run(&readme, &readme.file.replace('/', "-"));
+        for block in report.not_run {
+            println!("not run: {block}");
+        }
+        assert_none(&report.problems);
     }
-    assert_none(&report.problems);
 }
 
 #[test]
 fn every_link_path_and_name_leads_to_something() {
-    let readme = readme();
-    assert_none(
-        &[
-            names::links(&readme),
-            names::paths(&readme),
-            names::items(&readme),
-        ]
-        .concat(),
-    );
+    for readme in Readme::all() {
+        assert_none(&[links::problems(&readme), names::problems(&readme)].concat());
+    }
 }
 
 #[test]
 fn every_setting_is_listed_with_its_default() {
-    assert_none(&settings::problems(&readme(), &read(".env.example")));
+    assert_none(&settings::problems(&Readme::all(), &read(".env.example")));
 }
 
 #[test]
 fn every_route_and_example_is_named_and_no_other() {
-    let readme = readme();
-    assert_none(&[names::routes(&readme), names::examples(&readme)].concat());
+    let readmes = Readme::all();
+    assert_none(&[routes::problems(&readmes), routes::examples(&readmes)].concat());
 }
 
 /// Whether these are the problems, by what they contain.
@@ -98,7 +114,7 @@ fn a_wrong_answer_is_reported() {
     const START: &str = "```sh\ncargo run -p first_party\n```\n\n";
     let endpoint3 = "curl http://127.0.0.1:5000/endpoint3";
     let hello = r#""Hello from the unprotected endpoint 3""#;
-    let run = |text: &str| run::run(&Readme::parse(text), "wrong-answer").problems;
+    let run = |text: &str| run::run(&parse(text), "wrong-answer").problems;
 
     for right in [
         shown("echo one two", "one two"),
@@ -165,13 +181,8 @@ fn a_wrong_answer_is_reported() {
 #[test]
 fn a_link_path_or_name_of_nothing_is_reported() {
     let check = |text: &str| {
-        let readme = Readme::parse(text);
-        [
-            names::links(&readme),
-            names::paths(&readme),
-            names::items(&readme),
-        ]
-        .concat()
+        let readme = parse(text);
+        [links::problems(&readme), names::problems(&readme)].concat()
     };
     let right = "## A → `get_only`\n[x](#a--get_only), [MIT](LICENSE-MIT), [out](https://x.example/y),\n\
         `app` and `Index` in [basic/src/lib.rs](basic/src/lib.rs): `login`,\n\
@@ -202,7 +213,7 @@ fn a_wrong_setting_is_reported() {
         assert!(text.contains(from), "{from} stands there");
         text.replace(from, to)
     };
-    let check = |readme: &str, file: &str| settings::problems(&Readme::parse(readme), file);
+    let check = |readme: &str, file: &str| settings::problems(&[parse(readme)], file);
     for (from, to, problems) in [
         (
             "| `SCOPES` |",
@@ -242,7 +253,7 @@ fn a_wrong_setting_is_reported() {
 #[test]
 fn a_route_or_example_too_many_or_too_few_is_reported() {
     let readme = read("README.md");
-    let routes = |text: &str| names::routes(&Readme::parse(text));
+    let routes = |text: &str| routes::problems(&[parse(text)]);
     assert_problems(
         &routes(&readme.replace("/endpoint3", "/endpoint4")),
         &["/endpoint3", "`/endpoint4`", "`/endpoint4`"],
@@ -256,11 +267,11 @@ fn a_route_or_example_too_many_or_too_few_is_reported() {
         &["`/logins`"],
     );
 
-    let none = names::examples(&Readme::parse(""));
+    let none = routes::examples(&[parse("")]);
     assert!(
         none.iter()
             .any(|problem| problem.contains("-p sessions --example providers"))
     );
     let one = "```sh\ncargo run -p sessions --example providers\n```";
-    assert_eq!(names::examples(&Readme::parse(one)).len(), none.len() - 1);
+    assert_eq!(routes::examples(&[parse(one)]).len(), none.len() - 1);
 }

@@ -9,8 +9,8 @@ use std::{
 /// The rows that are covered, each by these files.
 type Covered = BTreeMap<usize, BTreeSet<String>>;
 
-const CHECKS: &str = include_str!("../../.github/CHECKS.md");
-const SECURITY: &str = include_str!("../../.github/SECURITY.md");
+const CHECKS: &str = include_str!("../../../.github/CHECKS.md");
+const SECURITY: &str = include_str!("../../../.github/SECURITY.md");
 
 /// The numbers in the first column of the tables in a text.
 fn rows(text: &str) -> Vec<usize> {
@@ -42,13 +42,12 @@ fn named(line: &str) -> Vec<usize> {
 
 /// The sources of the workspace, by their path in it.
 fn sources() -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().expect("the workspace");
     let mut sources = BTreeMap::new();
     for package in ["basic", "sessions", "first_party", "common"] {
         for folder in ["tests", "src", "examples"] {
-            read(&root.join(package).join(folder), root, &mut sources);
+            read(&root.join(package).join(folder), &root, &mut sources);
         }
     }
     sources
@@ -167,7 +166,7 @@ fn each_proof_and_each_file_that_the_threat_model_names_exists() {
             "no test is called {name}"
         );
     }
-    let github = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github");
+    let github = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.github");
     for link in SECURITY
         .split("](")
         .skip(1)

@@ -1,42 +1,35 @@
-//! Runs the commands of the README, a section in one shell, and compares what they print.
+//! Runs the commands of a README, each section in one shell, and compares what they print.
 
 use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
+    fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::{self, Child, Command, ExitStatus, Stdio},
-    sync::{
-        atomic::{AtomicU16, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, channel},
-    },
-    thread,
-    time::Duration,
+    process::{self, Stdio},
 };
 
 use crate::{
-    blocks::{Block, Readme, compare, find_in_log},
-    root,
+    blocks::{Block, Readme},
+    compare::{compare, find_in_log},
+    ports::Ports,
+    process::{Process, command, program},
     settings::settings_of,
 };
 
-/// A command that prints nothing for so long hangs.
-const DEADLINE: Duration = Duration::from_mins(1);
 /// What the shell prints after each block.
 const END: &str = "-- end of block --";
 
-#[derive(Default)]
-pub struct Report {
+pub struct Report<'a> {
     pub problems: Vec<String>,
     /// The blocks that are marked, with their reasons.
     pub not_run: Vec<String>,
+    readme: &'a Readme,
     logs: Vec<String>,
 }
 
-impl Report {
+impl Report<'_> {
     fn problem(&mut self, line: usize, what: &str) {
-        self.problems.push(format!("README.md:{line}: {what}"));
+        self.problems
+            .push(format!("{}: {what}", self.readme.at(line)));
     }
 
     fn compare(&mut self, answer: &Block, printed: &str) {
@@ -52,13 +45,18 @@ impl Report {
 }
 
 /// Runs all blocks, in directories of this name.
-pub fn run(readme: &Readme, name: &str) -> Report {
-    let mut report = Report::default();
+pub fn run<'a>(readme: &'a Readme, name: &str) -> Report<'a> {
+    let mut report = Report {
+        problems: Vec::new(),
+        not_run: Vec::new(),
+        readme,
+        logs: Vec::new(),
+    };
     let sections = readme
         .blocks
         .chunk_by(|one, next| one.section == next.section);
     for (number, blocks) in sections.enumerate() {
-        let directory = format!("basic-readme/{name}-{number}-{}", process::id());
+        let directory = format!("readme/{name}-{number}-{}", process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
         run_section(&mut report, directory, blocks);
     }
@@ -75,7 +73,7 @@ pub fn run(readme: &Readme, name: &str) -> Report {
     report
 }
 
-fn run_section(report: &mut Report, directory: PathBuf, blocks: &[Block]) {
+fn run_section(report: &mut Report<'_>, directory: PathBuf, blocks: &[Block]) {
     let mut section = Section::new(directory);
     let mut blocks = blocks.iter().peekable();
     while let Some(block) = blocks.next() {
@@ -105,10 +103,10 @@ fn run_section(report: &mut Report, directory: PathBuf, blocks: &[Block]) {
             if reason.is_empty() {
                 report.problem(block.line, "it is not run, and the mark does not say why");
             }
-            report.not_run.push(format!(
-                "README.md:{}: {}: {reason}",
-                block.line, block.text
-            ));
+            let at = report.readme.at(block.line);
+            report
+                .not_run
+                .push(format!("{at}: {}: {reason}", block.text));
             continue;
         }
         let printed = if block.text.contains("cargo run") {
@@ -251,147 +249,4 @@ impl Drop for Section {
         let _ = fs::remove_dir_all(&self.directory);
         let _ = fs::remove_file(self.directory.with_extension("stderr"));
     }
-}
-
-/// The program that `cargo run` with these arguments starts, and what is left for itself.
-fn program(cargo_run: &str) -> Result<(PathBuf, String), String> {
-    let words: Vec<_> = cargo_run.split_whitespace().collect();
-    let (path, source, arguments) = match &words[..] {
-        ["-p", package, "--example", name, rest @ ..] => (
-            Path::new("examples").join(name),
-            format!("{package}/examples"),
-            rest,
-        ),
-        ["-p", package, rest @ ..] => (PathBuf::from(package), format!("{package}/src"), rest),
-        _ => return Err("`cargo run` is not understood: write `cargo run -p …`".into()),
-    };
-    let arguments = match arguments {
-        [] => String::new(),
-        ["--", arguments @ ..] => arguments.join(" "),
-        _ => {
-            return Err(
-                "`cargo run` is not understood: the program's arguments follow `--`".into(),
-            );
-        }
-    };
-    let built = Path::new(env!("CARGO_BIN_EXE_basic")).with_file_name(&path);
-    if !root().join(&source).exists() {
-        Err(format!("there is no `{source}` here"))
-    } else if !built.exists() {
-        Err(format!(
-            "no `{}` is built: cargo build --workspace --examples",
-            path.display()
-        ))
-    } else {
-        Ok((built, arguments))
-    }
-}
-
-/// A command that knows nothing of this machine but its programs.
-fn command(program: &str, directory: &Path) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap_or_default())
-        .envs([("HOME", directory), ("TMPDIR", directory)])
-        .current_dir(directory)
-        .stdin(Stdio::null());
-    command
-}
-
-/// A process, and the lines that it prints.
-struct Process {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            output
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
-        });
-        Self { child, lines }
-    }
-
-    /// The next line; none when it has ended, or is ended because it hangs.
-    fn line(&mut self) -> Option<String> {
-        let line = self.lines.recv_timeout(DEADLINE);
-        if line == Err(RecvTimeoutError::Timeout) {
-            let _ = self.child.kill();
-        }
-        line.ok()
-    }
-
-    fn status(&mut self) -> ExitStatus {
-        self.child.wait().expect("it is our own process")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The ports that are really used, by those that the README shows.
-#[derive(Default)]
-struct Ports(BTreeMap<u16, u16>);
-
-impl Ports {
-    fn real(&mut self, text: &str) -> String {
-        with_ports(text, |shown| *self.0.entry(shown).or_insert_with(free_port))
-    }
-
-    fn shown(&self, text: &str) -> String {
-        let shown = |real| {
-            self.0
-                .iter()
-                .find(|(_, port)| **port == real)
-                .map(|(shown, _)| *shown)
-        };
-        with_ports(text, |real| shown(real).unwrap_or(real))
-    }
-}
-
-/// Below those that the system gives out for port 0, which other tests take at the same time.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let start = u16::try_from(process::id() % 100).expect("two digits") * 100;
-        let port = 20_000 + start + NEXT.fetch_add(1, Ordering::Relaxed) % 2000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// A text with other ports of this machine in it, also where it is percent-encoded.
-fn with_ports(text: &str, mut port: impl FnMut(u16) -> u16) -> String {
-    const HOSTS: [&str; 4] = ["127.0.0.1:", "localhost:", "127.0.0.1%3A", "localhost%3A"];
-    let (mut changed, mut rest) = (String::new(), text);
-    let next = |rest: &str| {
-        let ends = HOSTS
-            .iter()
-            .filter_map(|host| Some(rest.find(host)? + host.len()));
-        ends.min()
-    };
-    while let Some(end) = next(rest) {
-        changed += &rest[..end];
-        rest = &rest[end..];
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        if let Ok(number) = rest[..digits].parse() {
-            changed += &port(number).to_string();
-            rest = &rest[digits..];
-        }
-    }
-    changed + rest
 }

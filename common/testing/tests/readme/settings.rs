@@ -1,10 +1,8 @@
-//! The settings that the servers have, against those in the README and in `.env.example`.
+//! The settings that the servers have, against those in the READMEs and in `.env.example`.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use common::{oauth::OAuth, settings::table};
-
-use crate::{SERVERS, blocks::Readme};
+use crate::{SERVERS, blocks::Readme, built};
 
 /// The settings of a program and their defaults, as its `--help` lists them.
 pub fn settings_of(program: &Path) -> Vec<(String, String)> {
@@ -22,10 +20,15 @@ pub fn settings_of(program: &Path) -> Vec<(String, String)> {
     settings.collect()
 }
 
-/// What is wrong in the README's table of settings and in the example of a `.env` file.
-pub fn problems(readme: &Readme, file: &str) -> Vec<String> {
+/// What is wrong in a README's table of settings and in the example of a `.env` file.
+pub fn problems(readmes: &[Readme], file: &str) -> Vec<String> {
     let known = known();
-    [in_readme(readme, &known), in_file(file, &known)].concat()
+    let has_table = |readme: &&Readme| table(readme).next().is_some();
+    let in_readme = match readmes.iter().find(has_table) {
+        Some(readme) => in_readme(readme, &known),
+        None => vec!["no README has a table of settings".to_owned()],
+    };
+    [in_readme, in_file(file, &known)].concat()
 }
 
 /// The default of each setting, and the servers that have it.
@@ -34,8 +37,7 @@ type Known = BTreeMap<String, (String, Vec<&'static str>)>;
 fn known() -> Known {
     let mut known = Known::new();
     for server in SERVERS {
-        let program = Path::new(env!("CARGO_BIN_EXE_basic")).with_file_name(server);
-        let settings = settings_of(&program);
+        let settings = settings_of(&built(Path::new(server)));
         assert!(
             !settings.is_empty(),
             "--help of {server} lists its settings"
@@ -48,27 +50,24 @@ fn known() -> Known {
                 .push(server);
         }
     }
-    // These are of today, and the programs beside this test may be older.
-    for setting in table::<OAuth>() {
-        assert!(
-            known.contains_key(setting.name),
-            "--help leaves out {}",
-            setting.name
-        );
-    }
     known
 }
 
-fn in_readme(readme: &Readme, known: &Known) -> Vec<String> {
-    let table = readme
+/// The rows of the table of settings, with their lines.
+fn table(readme: &Readme) -> impl Iterator<Item = &(usize, String)> {
+    let from_head = readme
         .prose
         .iter()
-        .skip_while(|(_, line)| !line.starts_with("| setting |"))
-        .skip(2);
-    let rows = table.take_while(|(_, line)| line.starts_with('|'));
+        .skip_while(|(_, line)| !line.starts_with("| setting |"));
+    from_head
+        .take_while(|(_, line)| line.starts_with('|'))
+        .skip(2)
+}
+
+fn in_readme(readme: &Readme, known: &Known) -> Vec<String> {
     let mut problems = Vec::new();
     let mut listed = Vec::new();
-    for (number, row) in rows {
+    for (number, row) in table(readme) {
         let mut cells = row.split('|').skip(1).map(str::trim);
         let mut cell = || cells.next().unwrap_or_default();
         let (name, servers, default) = (cell().trim_matches('`'), cell(), cell());
@@ -82,12 +81,13 @@ fn in_readme(readme: &Readme, known: &Known) -> Vec<String> {
         };
         if (servers, default) != (&known_servers, known_default) {
             problems.push(format!(
-                "README.md:{number}: `{name}` | {known_servers} | {known_default} | is what the \
-                 code says\n  shown:   {row}"
+                "{}: `{name}` | {known_servers} | {known_default} | is what the code says\n  \
+                 shown:   {row}",
+                readme.at(*number)
             ));
         }
     }
-    problems.append(&mut names("README.md", &listed, known));
+    problems.append(&mut names(&readme.file, &listed, known));
     problems
 }
 
