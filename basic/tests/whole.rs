@@ -11,6 +11,7 @@ use reqwest::Method;
 use testing::{
     Browser,
     plain::{Sent, assert_whole, serve_plain},
+    start,
 };
 
 // check 175
@@ -79,3 +80,23 @@ async fn a_route_that_is_added_after_protect_is_not_covered() {
         ("open", "")
     );
 }
+
+// check 149
+#[tokio::test]
+async fn a_page_shares_its_window_with_another_site_only_in_an_authorization_flow() {
+    let server = start(basic::app, &[]).await;
+    let mut browser = Browser::new();
+    let index = browser.visit(server.public_url.join("/")).await;
+    assert_eq!(index.header(OPENER), "same-origin");
+    assert_eq!(index.header(RESOURCE), "same-origin");
+
+    // A login may run in a window that another page has opened and waits for.
+    let login = browser.get(server.public_url.join("/login")).await;
+    assert_eq!(login.header(OPENER), "");
+    let consent = browser.visit(login.location()).await;
+    assert_eq!(consent.header(OPENER), "unsafe-none");
+    assert_eq!(consent.header(RESOURCE), "same-origin");
+}
+
+const OPENER: &str = "cross-origin-opener-policy";
+const RESOURCE: &str = "cross-origin-resource-policy";

@@ -195,7 +195,7 @@ impl OAuth {
         let code = callback.get("code").ok_or_else(missing)?;
 
         tracing::info!(
-            "2/4 the browser brings a code from {}; the state matches, so it began this login",
+            "2/4 the browser brings a code from {}; it has the cookie of this state, so it began this login",
             provider.name
         );
         let code = AuthorizationCode::new(code.to_owned());
