@@ -40,14 +40,15 @@ use tower_cookies::Cookies;
 
 /// The routes, in the order of the walkthrough.
 pub fn app(oauth: OAuth) -> Router {
+    let public_url = oauth.public_url().clone();
     let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(login))
         .route("/auth", get_only(auth))
         .layer(cookies::layer())
-        .with_state(oauth.clone());
+        .with_state(oauth);
 
-    protect(routes, oauth.public_url()) // last: it covers the routes above and none below
+    protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 #[derive(Template)]

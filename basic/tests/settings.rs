@@ -131,6 +131,7 @@ async fn login_goes_to(vars: &[(&str, &str)]) -> String {
 
 // checks 3, 48, 81, 144
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn each_wrong_setting_is_one_line_that_says_how_to_mend_it() {
     let published = "replace-me-with-the-output-of--openssl-rand-hex-32--and-keep-it-secret";
     let two = format!("{SECRET},short-password");

@@ -178,7 +178,7 @@ fn encrypted() -> (CookieKeys, String) {
     let value = HashMap::from([("token", "secret")]);
     cookie(|keys, cookies| {
         keys.encrypt(cookies, "a", &value, DAY)
-            .expect("it is small")
+            .expect("it is small");
     })
 }
 

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 
 /// The routes, in the order of the walkthrough.
 pub fn app(providers: Providers) -> Router {
+    let public_url = providers.public_url.clone();
     let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(index))
@@ -57,9 +58,9 @@ pub fn app(providers: Providers) -> Router {
         .route("/users/me", get_only(me))
         .route("/logout", post(logout))
         .layer(cookies::layer())
-        .with_state(providers.clone());
+        .with_state(providers);
 
-    protect(routes, &providers.public_url) // last: it covers the routes above and none below
+    protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.

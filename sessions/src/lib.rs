@@ -70,6 +70,7 @@ use crate::refresh::Refreshes;
 
 /// The routes, in the order of the walkthrough.
 pub fn app(sessions: Sessions) -> Router {
+    let public_url = sessions.oauth.public_url().clone();
     let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(login::login))
@@ -78,9 +79,9 @@ pub fn app(sessions: Sessions) -> Router {
         .route("/privileged", get_only(users::privileged))
         .route("/logout", post(login::logout))
         .layer(cookies::layer())
-        .with_state(sessions.clone());
+        .with_state(sessions);
 
-    protect(routes, sessions.oauth.public_url()) // last: it covers the routes above and none below
+    protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.

@@ -208,7 +208,7 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
             middle.1.p99 / middle.0.p99,
             beside
                 .get(ROUNDS / 2)
-                .map_or("".into(), |ratio| format!("{ratio:.2}")),
+                .map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         );
     }
     println!();

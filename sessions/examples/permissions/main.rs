@@ -53,6 +53,7 @@ fn main() -> ExitCode {
 /// The routes, in the order of the walkthrough.
 pub fn app(permissions: Permissions) -> Router {
     let one_permission = put(users::grant).delete(users::revoke);
+    let public_url = PublicUrl::from_ref(&permissions);
     let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(sessions::login::login))
@@ -64,9 +65,9 @@ pub fn app(permissions: Permissions) -> Router {
         .route("/admin/users/{id}/permissions/{permission}", one_permission)
         .route("/logout", post(login::logout))
         .layer(cookies::layer())
-        .with_state(permissions.clone());
+        .with_state(permissions);
 
-    protect(routes, OAuth::from_ref(&permissions).public_url()) // last: it covers the routes above and none below
+    protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.
