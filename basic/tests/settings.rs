@@ -461,7 +461,6 @@ fn a_server_that_others_reach_needs_its_own_secret_and_a_real_provider() {
     }
 }
 
-// check 162
 #[test]
 fn a_public_url_of_another_machine_is_https() {
     for url in [
@@ -487,7 +486,6 @@ fn a_public_url_of_another_machine_is_https() {
     }
 }
 
-// check 166
 #[tokio::test]
 async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
     let directory = directory("secrets");
@@ -543,7 +541,6 @@ async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
     }
 }
 
-// check 174
 #[test]
 fn every_form_of_address_works_or_is_one_line() {
     for (address, expected) in [

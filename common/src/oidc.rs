@@ -129,10 +129,7 @@ impl OpenId {
         oauth.begin_with_nonce(cookies, next, Some(random_token()))
     }
 
-    /// Steps 2 and 3: as [`OAuth::finish`].
-    ///
-    /// # Errors
-    /// Those of [`OAuth::finish`].
+    /// Steps 2 and 3: as [`OAuth::verify`] and [`OAuth::exchange`].
     pub async fn finish(&self, cookies: &Cookies, answer: &Params) -> Result<Login> {
         let oauth = &self.discovered().await?.oauth;
         oauth.exchange(oauth.verify(cookies, answer)?).await

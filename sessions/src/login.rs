@@ -31,7 +31,7 @@ pub async fn login(
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
 ///
 /// # Errors
-/// Those of [`OAuth::finish`] and [`OAuth::identity`].
+/// Those of [`OAuth::verify`], [`OAuth::exchange`] and [`OAuth::identity`].
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,

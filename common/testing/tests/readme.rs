@@ -186,7 +186,7 @@ fn a_link_path_or_name_of_nothing_is_reported() {
     };
     let right = "## A → `get_only`\n[x](#a--get_only), [MIT](LICENSE-MIT), [out](https://x.example/y),\n\
         `app` and `Index` in [basic/src/lib.rs](basic/src/lib.rs): `login`,\n\
-        `basic/src`, `OAuth::finish`";
+        `basic/src`, `OAuth::verify`";
     assert_problems(&check(right), &[]);
     for wrong in [
         "[x](#b)",
