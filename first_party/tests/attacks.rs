@@ -86,7 +86,7 @@ async fn no_path_below_docs_leads_out_of_it() {
     ] {
         // As it is written: an HTTP client would tidy it up.
         let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
         let answer = raw::send(server.addr, request).await;
         assert_eq!(raw::status(&answer), 404, "{path}: {answer}");
         assert!(

@@ -401,7 +401,7 @@ async fn another_spelling_of_the_path_is_no_way_around_the_guard() {
         "CONNECT /endpoint1",
     ] {
         let request = format!(
-            "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-HTTP-Method-Override: GET\r\n\
+            "{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-HTTP-Method-Override: GET\r\n\
              X-Original-URL: /endpoint3\r\nX-Forwarded-Prefix: /endpoint3\r\n\r\n"
         );
         let answer = raw::send(server.addr, request).await;
@@ -409,7 +409,7 @@ async fn another_spelling_of_the_path_is_no_way_around_the_guard() {
         assert!(matches!(status, 400 | 401 | 404 | 405), "{line}: {answer}");
         assert!(!answer.contains("Hello"), "{line}: {answer}");
     }
-    let open = "GET /endpoint3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let open = "GET /endpoint3 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     let open = raw::send(server.addr, open).await;
     assert!(
         open.contains("Hello from the unprotected endpoint 3"),

@@ -461,7 +461,7 @@ async fn only_post_is_answered_with_a_token_and_json_to_everybody() {
             "*/*",
         ] {
             let request = format!(
-                "GET /token{query} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+                "GET /token{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
             );
             let answer = raw::send(server.addr, request).await;
             assert_eq!(raw::status(&answer), 405, "{accept}: {answer}");
@@ -488,7 +488,7 @@ async fn only_post_is_answered_with_a_token_and_json_to_everybody() {
         ("username=alice", 400),
     ] {
         let request = format!(
-            "POST /token HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\
+            "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nConnection: close\r\n\
              Content-Type: {FORM}\r\nContent-Length: {}\r\n\r\n{form}",
             form.len()
         );
@@ -601,7 +601,7 @@ async fn a_body_that_is_too_large_is_413_in_json() {
     for size in [70_000, 1_000_000, 3_000_000] {
         let form = format!("username=alice&password={}", "x".repeat(size));
         let request = format!(
-            "POST /token HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nContent-Type: {FORM}\r\n\
+            "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nContent-Type: {FORM}\r\n\
              Connection: close\r\nContent-Length: {}\r\n\r\n{form}",
             form.len()
         );
@@ -614,7 +614,7 @@ async fn a_body_that_is_too_large_is_413_in_json() {
 
         let chunk = format!("{size:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(size));
         let request = format!(
-            "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nConnection: close\r\n\
+            "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\nConnection: close\r\n\
              Transfer-Encoding: chunked\r\n\r\n{chunk}"
         );
         let answer = raw::send(server.addr, request).await;
