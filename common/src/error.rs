@@ -17,7 +17,7 @@ mod negotiate;
 mod oauth_error;
 
 pub(crate) use negotiate::{negotiate, prefers_html};
-pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint};
+pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint, without_code};
 
 /// What a handler answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

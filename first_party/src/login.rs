@@ -13,7 +13,7 @@ use axum::{
 };
 use common::{
     Error, Page, Params,
-    error::{NO_STORE, NoStore, OAuthError},
+    error::{NO_STORE, NoStore, OAuthError, without_code},
     params::Unchecked,
     server::check_same_origin,
 };
@@ -204,8 +204,12 @@ pub async fn submit<F: Future<Output = Authenticated>>(
     check_same_origin(&headers, tokens.public_url()).map_err(IntoResponse::into_response)?;
     // The form was in the hands of the browser: all of it is checked again.
     let request = AuthorizationRequest::check(&tokens, params)?;
-    let (username, password) = credentials(&request.params).map_err(IntoResponse::into_response)?;
-    let user = authenticate(username, password).await?;
+    let (username, password) =
+        credentials(&request.params).map_err(|error| Error::from(error).into_response())?;
+    let user = match authenticate(username, password).await {
+        Ok(user) => user,
+        Err(error) => return Err(without_code(error).await),
+    };
     tracing::info!("2/3 the person gives us a user name and a password; the client sees neither");
 
     let scope = granted(&request.scopes, &user.scopes);

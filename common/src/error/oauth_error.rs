@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
-    Error,
+    Detail, Error,
     negotiate::{Finished, is_error, is_finished, reason, replace_body},
     too_slow,
 };
@@ -78,6 +78,14 @@ impl From<OAuthError> for Error {
     fn from(error: OAuthError) -> Self {
         Self::Malformed(error.description.into())
     }
+}
+
+/// The same for an error that is a response already; 429 and the like keep their status.
+pub async fn without_code(mut response: Response) -> Response {
+    let reason = reason(&mut response).await;
+    replace_body(&mut response, Detail::of(reason));
+    response.extensions_mut().remove::<Finished>();
+    response
 }
 
 /// Middleware for the routes that send RFC 6749 JSON to every client: what the framework rejects
