@@ -50,6 +50,8 @@ fn sources() -> BTreeMap<String, String> {
             read(&root.join(package).join(folder), &root, &mut sources);
         }
     }
+    // What basic and sessions run over their own apps.
+    read(&root.join("common/testing/flow"), &root, &mut sources);
     sources
 }
 
