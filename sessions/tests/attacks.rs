@@ -106,7 +106,7 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     let callback = callback_at(&own, &login, "code=good");
     let (name, value) = attacker.cookies.iter().next().expect("the login under way");
     let (name, value) = (name.1.clone(), value.clone());
-    let status = async |path: &str, cookies: String| {
+    let status = async |path: &str, cookies: Vec<u8>| {
         let mut victim = Browser::new();
         let url = if path.starts_with('/') {
             format!("{own}{path}")
@@ -125,10 +125,24 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     ] {
         let name = name.replace("__Host-", disguise);
         assert_eq!(
-            status(&callback, format!("{name}={value}")).await,
+            status(&callback, format!("{name}={value}").into()).await,
             400,
             "{name}"
         );
+    }
+    // Browsers keep such a name, as its bytes are not `__Host-`; a reader that trims the white space
+    // of all of Unicode would take it for ours. The last two are not UTF-8.
+    let own_name = name.trim_start_matches("__Host-");
+    for space in WHITE_SPACE {
+        let cookie = [
+            space,
+            b"__Host-",
+            own_name.as_bytes(),
+            b"=",
+            value.as_bytes(),
+        ]
+        .concat();
+        assert_eq!(status(&callback, cookie).await, 400, "{space:x?}");
     }
     assert_eq!(
         provider.token_requests(),
@@ -142,19 +156,66 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
         .expect("the session")
         .to_owned();
     assert_eq!(
-        status("/privileged", format!("__Host-session={session}")).await,
+        status("/privileged", format!("__Host-session={session}").into()).await,
         200
     );
     for disguise in ["%5F_Host-session", "__Host-sessio%6E", "%09__Host-session"] {
         assert_eq!(
-            status("/privileged", format!("{disguise}={session}")).await,
+            status("/privileged", format!("{disguise}={session}").into()).await,
             401,
             "{disguise}"
         );
         let beside = format!("a=b; {disguise}=x; __Host-session={session}; {disguise}=x");
-        assert_eq!(status("/privileged", beside).await, 200, "{disguise}");
+        assert_eq!(
+            status("/privileged", beside.into()).await,
+            200,
+            "{disguise}"
+        );
+    }
+    let real = format!("__Host-session={session}").into_bytes();
+    for space in WHITE_SPACE {
+        let alone = [space, &real[..]].concat();
+        assert_eq!(status("/privileged", alone).await, 401, "{space:x?}");
+        let other = [space, &b"__Host-session=planted"[..]].concat();
+        for both in [[&other, &real], [&real, &other]] {
+            let both = both.map(Vec::as_slice).join(&b"; "[..]);
+            assert_eq!(status("/privileged", both).await, 200, "{space:x?}");
+        }
+    }
+    // What others set on this host does not log anybody out.
+    for foreign in [
+        &b"a=%7B1%7D; b=caf\xe9"[..],
+        b"\xf0\x9f\x8d\xaa=1; b=\"quoted; text\"",
+        &b"x".repeat(3000),
+    ] {
+        let cookies = [foreign, &real].join(&b"; "[..]);
+        assert_eq!(status("/privileged", cookies).await, 200, "{foreign:x?}");
     }
 }
+
+/// What Unicode calls white space outside ASCII, as bytes, and bytes that are no text.
+const WHITE_SPACE: [&[u8]; 20] = [
+    b"\xc2\x85",
+    b"\xc2\xa0",
+    b"\xe1\x9a\x80",
+    b"\xe2\x80\x80",
+    b"\xe2\x80\x81",
+    b"\xe2\x80\x82",
+    b"\xe2\x80\x83",
+    b"\xe2\x80\x84",
+    b"\xe2\x80\x85",
+    b"\xe2\x80\x86",
+    b"\xe2\x80\x87",
+    b"\xe2\x80\x88",
+    b"\xe2\x80\x89",
+    b"\xe2\x80\x8a",
+    b"\xe2\x80\xa8",
+    b"\xe2\x80\xaf",
+    b"\xe2\x81\x9f",
+    b"\xe3\x80\x80",
+    b"\xa0",
+    b"\xff",
+];
 
 #[tokio::test]
 async fn a_header_full_of_cookies_breaks_nothing() {
