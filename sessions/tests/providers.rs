@@ -265,7 +265,11 @@ async fn an_answer_of_one_provider_is_refused_at_the_other() {
 
         let moved = callback.replace(&format!("/auth/{own}"), &format!("/auth/{other}"));
         assert_ne!(moved, callback);
-        assert_eq!(browser.get(&moved).await.status, 400);
+        let refused = browser.get(&moved).await;
+        assert_eq!(refused.status, 400);
+        // By us: the other provider, which may be an attacker's, is not shown the code.
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains("was not started here"), "{detail}");
         assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
 
         assert_eq!(before.clone().get(&callback).await.location(), "/users/me");
