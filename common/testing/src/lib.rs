@@ -20,6 +20,8 @@ pub mod plain;
 pub mod program;
 pub mod provider;
 pub mod rubbish;
+mod secrets;
+mod sockets;
 
 /// Starts an app on free ports of this machine, with these settings beside.
 ///
