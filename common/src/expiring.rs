@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     time::Duration,
 };
 
@@ -9,7 +10,6 @@ use tokio::time::Instant;
 
 /// Values under keys that are used once, kept for a while and never more than so many: what
 /// anybody can make the server remember must have an end.
-#[derive(Debug)]
 pub struct Expiring<V> {
     values: HashMap<String, (Instant, V)>,
     /// The keys, the oldest first.
@@ -68,6 +68,16 @@ impl<V> Expiring<V> {
                 .is_none_or(|(expires, _)| *expires <= Instant::now())
         };
         self.order.front().is_some_and(expired)
+    }
+}
+
+/// Only how full it is: keys and values are codes and tokens.
+impl<V> fmt::Debug for Expiring<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expiring")
+            .field("len", &self.order.len())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 
