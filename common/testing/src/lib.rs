@@ -14,6 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
 pub mod crowd;
+pub mod debug;
 pub mod fault;
 pub mod load;
 pub mod plain;
