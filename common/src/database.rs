@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sqlx::{
-    SqlitePool,
+    ConnectOptions, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -71,8 +71,8 @@ async fn in_memory() -> sqlx::Result<SqlitePool> {
         .acquire_timeout(PATIENCE);
     // A request that breaks off during this test would close the connection.
     let pool = pool.test_before_acquire(false);
-    pool.connect_with(SqliteConnectOptions::new().foreign_keys(true))
-        .await
+    let options = SqliteConnectOptions::new().foreign_keys(true);
+    pool.connect_with(options.disable_statement_logging()).await
 }
 
 async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
@@ -82,7 +82,9 @@ async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
         .journal_mode(SqliteJournalMode::Wal)
         // ... and what was answered is on the disk, also when the power fails.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(PATIENCE);
+        .busy_timeout(PATIENCE)
+        // Migrations can hold password hashes, as can any statement that is not a constant.
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(PATIENCE);
