@@ -90,7 +90,7 @@ async fn a_user_too_large_for_a_cookie_loses_the_login_and_nothing_else() {
     );
 }
 
-// checks 17, 20: another host of the same site can set it, as it has no prefix to the browser
+// checks 17, 20, 159, 161: another host of the same site can set it, as it has no prefix to the browser
 #[tokio::test]
 async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     let secret = "0123456789".repeat(7);
