@@ -1,6 +1,6 @@
 //! Faults below HTTP: a port that does to its connections what no provider should.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use tokio::{
@@ -10,10 +10,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring},
-};
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls;
 
 /// Stands in the answers of [`faults`], so that a test sees whether any of it comes through.
 pub const UPSTREAM: &str = "upstream-words";
@@ -63,21 +62,8 @@ impl Faulty {
     /// # Panics
     /// Without a free port or random numbers.
     pub async fn with_tls(faults: Vec<Fault>) -> (Self, String) {
-        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
-            .expect("random numbers make a certificate");
-        let key = own
-            .signing_key
-            .serialize_der()
-            .try_into()
-            .expect("a private key");
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.3")
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
-            .expect("the key belongs to the certificate");
-        let tls = TlsAcceptor::from(Arc::new(config));
-        (Self::serve(faults, Some(tls)).await, own.cert.pem())
+        let (tls, certificate) = tls::acceptor();
+        (Self::serve(faults, Some(tls)).await, certificate)
     }
 
     async fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Self {

@@ -23,6 +23,7 @@ pub mod provider;
 pub mod rubbish;
 mod secrets;
 mod sockets;
+pub mod tls;
 
 /// Starts an app on free ports of this machine, with these settings beside.
 ///

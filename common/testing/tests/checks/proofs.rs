@@ -96,7 +96,7 @@ pub fn sources() -> BTreeMap<String, String> {
         "common",
         "common/testing",
     ] {
-        for folder in ["tests", "src", "examples", "flow", "process"] {
+        for folder in ["tests", "src", "examples", "flow", "process", "browser"] {
             read(&root().join(package).join(folder), &mut sources);
         }
     }

@@ -1,0 +1,72 @@
+//! TLS in front of a server, as a proxy has it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring},
+};
+
+/// A port where TLS will be spoken: its number is known before there is a server behind it.
+#[derive(Debug)]
+pub struct TlsPort {
+    listener: TcpListener,
+    /// On this machine.
+    pub number: u16,
+}
+
+impl TlsPort {
+    /// Takes a free port.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn take() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let number = listener.local_addr().expect("its address").port();
+        Self { listener, number }
+    }
+
+    /// Passes on to this server what comes. It ends when the tasks are dropped.
+    pub fn forward_to(self, server: SocketAddr) -> JoinSet<()> {
+        let (tls, _) = acceptor();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = self.listener.accept().await {
+                connections.spawn(forward(tls.clone(), stream, server));
+            }
+        });
+        tasks
+    }
+}
+
+async fn forward(tls: TlsAcceptor, client: TcpStream, server: SocketAddr) {
+    // An error is a client or a server that went away.
+    if let Ok(mut client) = tls.accept(client).await
+        && let Ok(mut server) = TcpStream::connect(server).await
+    {
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// Speaks TLS with a certificate that nobody signed; returns that too, as PEM.
+///
+/// # Panics
+/// Without random numbers.
+pub(crate) fn acceptor() -> (TlsAcceptor, String) {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
+        .expect("random numbers make a certificate");
+    let key = own.signing_key.serialize_der().try_into();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.expect("a private key"))
+        .expect("the key belongs to the certificate");
+    (TlsAcceptor::from(Arc::new(config)), own.cert.pem())
+}
