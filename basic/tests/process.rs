@@ -33,6 +33,7 @@ fn public_server() -> String {
 }
 
 /// Each server of this package, and where it listens with nothing set.
+#[cfg(target_os = "linux")]
 fn servers() -> Vec<(String, &'static [&'static str])> {
     vec![(SERVER.into(), &["127.0.0.1:5000", "127.0.0.1:5001"])]
 }

@@ -58,7 +58,7 @@ async fn a_connection_that_says_nothing_is_closed_when_its_head_is_overdue() {
         let (kept, answer) = kept_after(&server, start).await;
         let seconds = kept.as_secs();
         assert!((29..=31).contains(&seconds), "{start:?}: {kept:?}");
-        let served = answer.matches("HTTP/1.1 200 OK").count();
-        assert_eq!(served, answers, "{start:?}: {answer}");
+        let answered = answer.matches("HTTP/1.1 200 OK").count();
+        assert_eq!(answered, answers, "{start:?}: {answer}");
     }
 }

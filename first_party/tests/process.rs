@@ -34,6 +34,7 @@ fn public_server() -> String {
 }
 
 /// Each server of this package, and where it listens with nothing set.
+#[cfg(target_os = "linux")]
 fn servers() -> Vec<(String, &'static [&'static str])> {
     let here = &["127.0.0.1:5000"];
     vec![

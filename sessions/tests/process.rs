@@ -12,8 +12,6 @@ mod hosts;
 
 use std::{fs, path::PathBuf};
 
-use testing::program::example;
-
 const SERVER: &str = env!("CARGO_BIN_EXE_sessions");
 
 /// The status of `/auth` after a login: it begins a session and sends the browser on.
@@ -36,13 +34,16 @@ fn public_server() -> String {
 }
 
 /// Each server of this package, and where it listens with nothing set.
+#[cfg(target_os = "linux")]
 fn servers() -> Vec<(String, &'static [&'static str])> {
+    use testing::program;
+
     let with_demo = &["127.0.0.1:5000", "127.0.0.1:5001"];
     let with_both = &["127.0.0.1:5000", "127.0.0.1:5001", "127.0.0.1:5002"];
     vec![
         (SERVER.into(), with_demo),
-        (example("sessions", "permissions"), with_demo),
-        (example("sessions", "providers"), with_both),
+        (program::example("sessions", "permissions"), with_demo),
+        (program::example("sessions", "providers"), with_both),
     ]
 }
 

@@ -1,15 +1,15 @@
 //! Where the servers listen, and who can reach them there.
 
-use testing::program::{Program, default_ports};
+use testing::program::{self, Program};
 
-use crate::{IN_PUBLIC, public_server, servers};
+use crate::{IN_PUBLIC, public_server};
 
 // check 143
 #[test]
 #[cfg(target_os = "linux")]
 fn with_nothing_set_this_machine_alone_can_reach_a_server() {
-    let _ports = default_ports();
-    for (binary, addresses) in servers() {
+    let _ports = program::default_ports();
+    for (binary, addresses) in crate::servers() {
         let program = Program::with_nothing_set(&binary);
         let expected = addresses
             .iter()
