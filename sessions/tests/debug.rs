@@ -8,6 +8,7 @@ use std::path::Path;
 
 use common::{
     Params,
+    flow::{Flow, Flows, Kind},
     http::{Http, HttpError},
     oauth::OAuth,
     oidc::OpenId,
@@ -54,6 +55,7 @@ async fn debug_shows_no_secret_of_what_the_servers_share() {
     let oauth = OAuth::from_settings(&mut settings).await.expect("a client");
     printed.add(&oauth);
     printed.add(&open_id(&oauth));
+    printed.add(&a_flow(&settings));
     printed.add(&start(sessions::app, &vars).await);
 
     printed.assert_hides(&SECRETS);
@@ -66,6 +68,7 @@ async fn debug_shows_no_secret_of_what_the_servers_share() {
         ("Expiring", "inside Sessions, in the test below"),
         ("Identity", "inside a Session, in the test below"),
         ("Page", "what its reader sees"),
+        ("Shown", "what stands in a diagram: for a secret, its hash"),
         ("Unchecked", "inside Params, as a set of names"),
         ("Vars", "inside Settings, as a set of names"),
     ];
@@ -133,6 +136,17 @@ async fn a_failed_request() -> HttpError {
     http.get(&url, Some(&token))
         .await
         .expect_err("nobody is there")
+}
+
+/// A flow that is drawn, known by its state and its token.
+fn a_flow(settings: &Settings) -> Flow {
+    let kind = Kind {
+        title: "a login",
+        columns: ["browser", "server", "provider"],
+    };
+    let flow = Flows::new(settings).flow(kind, CODE);
+    flow.continues_with(ACCESS);
+    flow
 }
 
 fn open_id(oauth: &OAuth) -> OpenId {

@@ -185,7 +185,7 @@ fn is_open(types: &str) -> bool {
     ];
     let types = types.replace("&'static str", "");
     let words = types.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let mut words = words.filter(|word| !word.is_empty());
+    let mut words = words.filter(|word| word.starts_with(char::is_alphabetic));
     words.any(|word| !CLOSED.contains(&word))
 }
 
@@ -207,7 +207,7 @@ mod tests {
         }
         for other in [
             "#[derive(Clone)]\npub struct Other {\n    code: String,\n}",
-            "#[derive(Debug)]\npub struct Other {\n    id: u64,\n    what: &'static str,\n}",
+            "#[derive(Debug)]\npub struct Other {\n    id: u64,\n    what: [&'static str; 3],\n}",
             "#[derive(Debug)]\npub struct Other;",
             "#[derive(Debug)]\nenum Other {\n    /// Code: String\n    One,\n    Two(u8),\n}",
             "#[cfg(test)]\nmod tests {\n    #[derive(Debug)]\n    struct Other(String);\n}",
