@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
 use sqlx::{
     SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -13,7 +9,7 @@ use sqlx::{
 };
 
 use crate::{
-    error::Detail,
+    Error,
     settings::{Setting, Settings},
 };
 
@@ -89,20 +85,12 @@ async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     pool.connect_with(options).await
 }
 
-/// 503: the database cannot be used. The cause is for the log.
-#[derive(Debug)]
-pub struct DatabaseError(sqlx::Error);
+/// The same, by the name that handlers know from before.
+pub type DatabaseError = Error;
 
-impl From<sqlx::Error> for DatabaseError {
+/// 503: the cause is for the log.
+impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
-        Self(cause)
-    }
-}
-
-impl IntoResponse for DatabaseError {
-    fn into_response(self) -> Response {
-        tracing::error!("the database failed: {}", self.0);
-        let detail = Detail::of("the database cannot be used at the moment; please try again");
-        (StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+        Self::Database(cause.to_string())
     }
 }

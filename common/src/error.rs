@@ -80,6 +80,14 @@ pub enum Error {
     #[error("the provider takes too long; please try again")]
     ProviderTimeout,
 
+    /// 503: the database cannot be used. The cause is for the log.
+    #[error("the database cannot be used at the moment; please try again")]
+    Database(String),
+
+    /// Any other status with its reason, from `(StatusCode::CONFLICT, "...").into()`.
+    #[error("{1}")]
+    Other(StatusCode, &'static str),
+
     /// 502: what the provider sent does not fit into a cookie, which browsers would drop.
     #[error("what the provider sent is too large for a cookie ({0} bytes); keep it on the server")]
     CookieTooLarge(usize),
@@ -99,7 +107,15 @@ impl Error {
             Self::Denied | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Provider(_) | Self::CookieTooLarge(_) => StatusCode::BAD_GATEWAY,
             Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Other(status, _) => *status,
         }
+    }
+}
+
+impl From<(StatusCode, &'static str)> for Error {
+    fn from((status, reason): (StatusCode, &'static str)) -> Self {
+        Self::Other(status, reason)
     }
 }
 
@@ -107,6 +123,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Provider(cause) => tracing::warn!("the provider failed: {cause}"),
+            Self::Database(cause) => tracing::error!("the database failed: {cause}"),
             Self::NotLoggedIn => {}
             other => tracing::info!("refused: {other}"),
         }

@@ -8,40 +8,37 @@
 //! switch on Discord, likewise `GOOGLE_…`, `GITHUB_…`, and `OIDC_…` with `OIDC_ISSUER` for any
 //! OpenID provider.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc};
 
 use askama::Template;
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts, Path, State},
     http::{HeaderMap, StatusCode, request::Parts},
-    response::{IntoResponse, Redirect, Response},
+    response::Redirect,
     routing::{get, post},
 };
 use common::{
-    Error, Page, Params, cookies,
-    cookies::CookieKeys,
+    Error, Page, Params, Result,
+    cookies::{self, CookieKeys},
     demo,
-    error::Detail,
     oauth::{Login, OAuth},
     oidc::OpenId,
     provider::{DEMO_ADDR, Identity, Provider, Registration, SESSION_SECRET, registration},
     random_token,
     server::{Companion, PublicHost, check_same_origin, get_only, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
+    token::Token,
 };
 use oauth2::{ClientId, ClientSecret};
-use sessions::session::{self, Session};
-use tokio::time::timeout;
+use sessions::session::{Session, SessionCookies};
+use tokio_util::task::TaskTracker;
 use tower_cookies::Cookies;
 
 #[path = "db/accounts.rs"]
 pub mod accounts;
 
-use accounts::{Account, Accounts, DATABASE_URL, DatabaseError};
-
-/// How long a logout waits for the provider: less than a request may take.
-const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
+use accounts::{Account, Accounts, DATABASE_URL};
 
 fn main() -> ExitCode {
     common::run(app)
@@ -70,6 +67,8 @@ pub struct Providers {
     keys: CookieKeys,
     public_url: PublicUrl,
     accounts: Accounts,
+    /// What goes on after a response; a shutdown waits for it.
+    background: TaskTracker,
     /// The demo providers run as long as this.
     _demos: Arc<Vec<Companion>>,
 }
@@ -98,8 +97,14 @@ struct Index {
 }
 
 /// `GET /` and `GET /login`: the providers to choose from.
-async fn index(_: PublicHost, State(providers): State<Providers>, cookies: Cookies) -> Page<Index> {
-    let user = session::of_any_provider(&providers.keys, &cookies).map(|session| session.user.name);
+async fn index(
+    _: PublicHost,
+    State(providers): State<Providers>,
+    cookies: SessionCookies,
+) -> Page<Index> {
+    let user = cookies
+        .of_any_provider()
+        .map(|session| session.identity.name);
     let Providers {
         public_url,
         choices,
@@ -116,7 +121,7 @@ async fn index(_: PublicHost, State(providers): State<Providers>, cookies: Cooki
 }
 
 /// `GET /login/{provider}`: to the provider.
-async fn login(_: PublicHost, choice: Choice, cookies: Cookies) -> Result<Redirect, Error> {
+async fn login(_: PublicHost, choice: Choice, cookies: Cookies) -> Result<Redirect> {
     match &choice.client {
         Client::OAuth(oauth) => oauth.begin(&cookies, None),
         Client::OpenId(openid) => openid.begin(&cookies, None).await,
@@ -125,113 +130,108 @@ async fn login(_: PublicHost, choice: Choice, cookies: Cookies) -> Result<Redire
 
 /// `GET /auth/{provider}?code=…&state=…`: back from the provider.
 ///
-/// The login remembers to which redirect URI it must come back. An answer of one provider is thus
-/// refused here at another's, who could have lured us into giving him its code (mix-up, RFC 9700,
+/// The login remembers to which redirect URI it must come back. The callback of one provider is
+/// thus rejected at another's, which could have lured us into giving it the code (mix-up, RFC 9700,
 /// section 4.4).
 async fn auth(
     choice: Choice,
     State(providers): State<Providers>,
     cookies: Cookies,
-    answer: Params,
-) -> Result<Redirect, Response> {
-    let (login, user) = choice
-        .finish(&cookies, &answer)
-        .await
-        .map_err(IntoResponse::into_response)?;
-    let account = providers.accounts.find_or_create(&user).await;
-    let account = account.map_err(IntoResponse::into_response)?;
+    session: SessionCookies,
+    callback: Params,
+) -> Result<Redirect> {
+    let (login, identity) = choice.finish(&cookies, &callback).await?;
+    let account = providers.accounts.find_or_create(&identity).await?;
     tracing::info!("the account is number {}", account.id);
-    let oauth = choice.oauth().await.map_err(IntoResponse::into_response)?;
-    session::begin(&oauth, &cookies, user, login.token).map_err(IntoResponse::into_response)?;
+    session.begin(identity, login.token)?;
     Ok(Redirect::to("/users/me"))
 }
 
 /// `GET /users/me`: the account, which is our own, whatever the provider calls the user.
-async fn me(
-    State(providers): State<Providers>,
-    cookies: Cookies,
-) -> Result<Json<Account>, Response> {
-    let session = providers
-        .session(&cookies)
-        .ok_or_else(|| Error::NotLoggedIn.into_response())?;
-    let account = providers.accounts.find(&session.user).await;
-    account
-        .map_err(IntoResponse::into_response)?
-        .map(Json)
-        .ok_or_else(|| {
-            session::forget(&providers.keys, &cookies);
-            Error::NotLoggedIn.into_response()
-        })
+async fn me(State(providers): State<Providers>, cookies: SessionCookies) -> Result<Json<Account>> {
+    let session = providers.session(&cookies).ok_or(Error::NotLoggedIn)?;
+    let account = providers.accounts.find(&session.identity).await?;
+    let deleted = || {
+        cookies.clear();
+        Error::NotLoggedIn
+    };
+    account.map(Json).ok_or_else(deleted)
 }
 
-/// `POST /logout`: ends the session here and the token at the provider that gave it.
+/// `POST /logout`: ends the session here, and the token at the provider that issued it.
 async fn logout(
     State(providers): State<Providers>,
-    cookies: Cookies,
+    cookies: SessionCookies,
     headers: HeaderMap,
-) -> Result<Redirect, Error> {
+) -> Result<Redirect> {
     check_same_origin(&headers, &providers.public_url)?;
-    let session = providers.session(&cookies);
-    if let Some(choice) = session.and_then(|session| providers.find(&session.user.provider)) {
-        let at_provider = async {
-            if let Ok(oauth) = choice.oauth().await {
-                session::end(&oauth, &cookies).await;
-            }
-        };
-        // To find it and to tell it can take long together, and must not keep anybody logged in.
-        if timeout(LOGOUT_TIMEOUT, at_provider).await.is_err() {
-            tracing::warn!(
-                "the token could not be revoked: {} is too slow",
-                choice.name
-            );
-        }
-    }
-    session::forget(&providers.keys, &cookies);
+    providers.end(&cookies);
     Ok(Redirect::to("/"))
 }
 
 impl Choice {
-    /// Steps 2 to 4: the provider's answer, its token, and who the user is.
-    async fn finish(&self, cookies: &Cookies, answer: &Params) -> Result<(Login, Identity), Error> {
+    /// Steps 2 to 4: the callback, the token, and who the user is.
+    async fn finish(&self, cookies: &Cookies, callback: &Params) -> Result<(Login, Identity)> {
         match &self.client {
             Client::OAuth(oauth) => {
-                let login = oauth.exchange(oauth.verify(cookies, answer)?).await?;
+                let login = oauth.exchange(oauth.verify(cookies, callback)?).await?;
                 let user = oauth.identity(&login.token).await?;
                 Ok((login, user))
             }
             Client::OpenId(openid) => {
-                let login = openid.finish(cookies, answer).await?;
+                let login = openid.finish(cookies, callback).await?;
                 let user = openid.identity(&login).await?;
                 Ok((login, user))
             }
         }
     }
 
-    async fn oauth(&self) -> Result<OAuth, Error> {
-        match &self.client {
-            Client::OAuth(oauth) => Ok(oauth.clone()),
-            Client::OpenId(openid) => openid.oauth().await.cloned(),
+    /// Revokes a token. An OpenID provider may have to be found first.
+    async fn revoke(&self, token: &Token) {
+        let oauth = match &self.client {
+            Client::OAuth(oauth) => Ok(oauth),
+            Client::OpenId(openid) => openid.oauth().await,
+        };
+        match oauth {
+            Ok(oauth) => {
+                let refresh_token = token.refresh_token.as_ref();
+                oauth.revoke(&token.access_token, refresh_token).await;
+            }
+            Err(error) => tracing::warn!("the token could not be revoked: {error:?}"),
         }
     }
 }
 
 impl Providers {
-    fn find(&self, id: &str) -> Option<&Choice> {
-        self.choices.iter().find(|choice| choice.id == id)
+    /// The session of this browser, while its provider is still one of ours.
+    fn session(&self, cookies: &SessionCookies) -> Option<Session> {
+        let session = cookies.of_any_provider()?;
+        self.find(&session).is_some().then_some(session)
     }
 
-    /// The session of this browser, while its provider is still one of ours.
-    fn session(&self, cookies: &Cookies) -> Option<Session> {
-        let session = session::of_any_provider(&self.keys, cookies)?;
-        self.find(&session.user.provider)
-            .is_some()
-            .then_some(session)
+    fn find(&self, session: &Session) -> Option<&Choice> {
+        self.choices
+            .iter()
+            .find(|choice| choice.id == session.identity.provider)
+    }
+
+    /// Ends the session of this browser, whatever its provider does: the token is revoked by a task
+    /// of its own, which goes on when the client does not wait for the response.
+    fn end(&self, cookies: &SessionCookies) {
+        if let Some(session) = cookies.of_any_provider()
+            && let Some(choice) = self.find(&session).cloned()
+            && let Some(token) = cookies.token(&session)
+        {
+            self.background
+                .spawn(async move { choice.revoke(&token).await });
+        }
+        cookies.clear();
     }
 }
 
 impl Accounts {
     /// The account of this user, unless it was deleted: only a login makes a new one.
-    async fn find(&self, user: &Identity) -> Result<Option<Account>, DatabaseError> {
+    async fn find(&self, user: &Identity) -> Result<Option<Account>> {
         const SQL: &str = "SELECT id, provider, subject, name FROM accounts
             WHERE provider = ?1 AND subject = ?2";
         let query = sqlx::query_as(SQL).bind(&user.provider).bind(&user.subject);
@@ -240,16 +240,20 @@ impl Accounts {
 }
 
 impl FromRequestParts<Providers> for Choice {
-    type Rejection = Response;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Providers) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, state: &Providers) -> Result<Self> {
         let id = Path::<String>::from_request_parts(parts, state).await;
-        let choice = id.ok().and_then(|Path(id)| state.find(&id).cloned());
-        let unknown = (
-            StatusCode::NOT_FOUND,
-            Detail::of("There is no such provider here"),
-        );
-        choice.ok_or_else(|| unknown.into_response())
+        let asked = |Path(id)| state.choices.iter().find(|choice| choice.id == id).cloned();
+        id.ok()
+            .and_then(asked)
+            .ok_or_else(|| (StatusCode::NOT_FOUND, "There is no such provider here").into())
+    }
+}
+
+impl FromRef<Providers> for CookieKeys {
+    fn from_ref(providers: &Providers) -> Self {
+        providers.keys.clone()
     }
 }
 
@@ -308,6 +312,7 @@ impl FromSettings for Providers {
         let accounts = Accounts::from_settings(settings).await;
         let public_url = settings.public_url().clone();
         let keys = CookieKeys::new(&secrets, public_url.is_https());
+        let background = settings.background();
         let mut choices = Choices {
             settings,
             keys: &keys,
@@ -341,6 +346,7 @@ impl FromSettings for Providers {
             keys,
             public_url,
             accounts: accounts?,
+            background,
         })
     }
 }

@@ -10,12 +10,9 @@ use common::{
 };
 use tower_cookies::Cookies;
 
-use crate::session;
+use crate::{Sessions, session::SessionCookies};
 
 /// `GET /login?next=/path`: to the provider.
-///
-/// # Errors
-/// Those of [`OAuth::begin`].
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -29,41 +26,52 @@ pub async fn login(
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
-///
-/// # Errors
-/// Those of [`OAuth::verify`], [`OAuth::exchange`] and [`OAuth::identity`].
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
+    session: SessionCookies,
     callback: Params,
 ) -> Result<Redirect> {
     let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
     let login = oauth.exchange(code).await?; // step 3: the code for a token
-    let user = oauth.identity(&login.token).await?;
+    let identity = oauth.identity(&login.token).await?; // step 4: whose token it is
     // Replace this with your own: find the account of (provider, subject), or create it. Never by
     // name or e-mail address, which change hands.
-    session::begin(&oauth, &cookies, user, login.token)?;
+    session.begin(identity, login.token)?;
 
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
-/// `POST /logout`: ends the session here and the token at the provider.
-///
-/// # Errors
-/// [`CrossSite`](common::Error::CrossSite); never because of the provider.
+/// `POST /logout`: ends the session here, and the token at the provider.
 pub async fn logout(
-    State(oauth): State<OAuth>,
-    cookies: Cookies,
+    State(sessions): State<Sessions>,
+    cookies: SessionCookies,
     headers: HeaderMap,
 ) -> Result<Redirect> {
-    check_same_origin(&headers, oauth.public_url())?;
-    session::end(&oauth, &cookies).await;
+    check_same_origin(&headers, sessions.oauth.public_url())?;
+    sessions.end(&cookies);
 
     Ok(Redirect::to("/"))
 }
 
-/// A path on this server, or nothing: who could choose the end of a login freely would send people
-/// from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
+impl Sessions {
+    /// Ends the session of this browser, whatever the provider does: its token is revoked by a task
+    /// of its own, which goes on when the client does not wait for the response.
+    pub fn end(&self, cookies: &SessionCookies) {
+        let session = cookies.session(self.oauth.provider());
+        if let Some(token) = session.and_then(|session| cookies.token(&session)) {
+            let Self {
+                oauth, refreshes, ..
+            } = self.clone();
+            self.background
+                .spawn(async move { refreshes.revoke(&oauth, &token).await });
+        }
+        cookies.clear();
+    }
+}
+
+/// A path on this server, or nothing: an attacker who could choose where a login ends would send
+/// people from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
 pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
     // Browsers read `\` as `/` and resolve `/.//host`, so they are asked what they would do.
     let url = own.as_url().join(next).ok()?;

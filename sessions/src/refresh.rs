@@ -5,12 +5,11 @@ use std::{
     time::Duration,
 };
 
-use common::{Error, Result, expiring::Expiring, oauth::OAuth, token::Token, unix_now};
+use common::{Error, Result, expiring::Expiring, oauth::OAuth, token::Token};
 use oauth2::{AccessToken, RefreshToken};
 use tokio::sync::OnceCell;
-use tower_cookies::Cookies;
 
-use crate::session::{self, Session};
+use crate::session::{Session, SessionCookies};
 
 /// The refreshes of the last minute, by the old refresh token.
 ///
@@ -34,28 +33,33 @@ impl Default for Refreshes {
 }
 
 impl Refreshes {
-    /// The provider's access token of this session, a new one if the last has run out.
+    /// The provider's access token of this session, a new one if the last has expired.
     ///
-    /// # Errors
-    /// [`Error::NotLoggedIn`] when there is no token or the provider gives no other any more;
-    /// [`Error::Provider`] when it cannot be asked, and then the person stays logged in.
-    pub async fn access_token(
+    /// [`Error::NotLoggedIn`] when there is no token, or the provider issues no other any more;
+    /// [`Error::Provider`] when it cannot be asked, and then the user stays logged in.
+    pub async fn fresh_access_token(
         &self,
         oauth: &OAuth,
-        cookies: &Cookies,
+        cookies: &SessionCookies,
         session: &Session,
     ) -> Result<AccessToken> {
-        let token = session::token(oauth, cookies, session).ok_or(Error::NotLoggedIn)?;
-        let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
-        match token.refresh_token {
-            Some(refresh_token) if has_run_out => {
-                let next = self.refresh(oauth, refresh_token).await?;
+        let token = cookies.token(session).ok_or(Error::NotLoggedIn)?;
+        match &token.refresh_token {
+            Some(refresh_token) if token.has_expired() => {
+                let next = self.refresh(oauth, refresh_token.clone()).await?;
                 let access_token = next.access_token.clone();
-                session::set_token(oauth, cookies, session, next)?;
+                cookies.set_token(session, next)?;
                 Ok(access_token)
             }
             _ => Ok(token.access_token),
         }
+    }
+
+    /// Revokes the token of a session that has ended.
+    pub async fn revoke(&self, oauth: &OAuth, token: &Token) {
+        oauth
+            .revoke(&token.access_token, token.refresh_token.as_ref())
+            .await;
     }
 
     async fn refresh(&self, oauth: &OAuth, refresh_token: RefreshToken) -> Result<Token> {
@@ -100,11 +104,10 @@ impl Refreshes {
     }
 }
 
-/// Whether the new token has run out already, and the refresh token is good for another.
+/// Whether the new token has expired already, and the refresh token can be redeemed again.
 fn must_be_repeated(refresh: &Refresh, refresh_token: &RefreshToken) -> bool {
     let Some(Ok(token)) = refresh.get() else {
         return false;
     };
-    let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
-    has_run_out && token.refresh_token.as_ref() == Some(refresh_token)
+    token.has_expired() && token.refresh_token.as_ref() == Some(refresh_token)
 }

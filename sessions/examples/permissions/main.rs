@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `main.rs` | the routes: `/admin` and `/privileged` need a permission |
 //! | `login.rs` | `/auth` finds or creates the account; `/logout` ends the session on the server too |
-//! | `guard.rs` | the guards [`LoggedIn`] and [`Permitted`], which ask the database at each request |
+//! | `guard.rs` | the guards [`ActiveSession`] and [`Permitted`], which ask the database at each request |
 //! | `users.rs` | the JSON API with which an admin grants and revokes |
 //! | `store.rs` | the SQL of sessions and permissions |
 //! | `../db/accounts.rs` | the database, and the account of a user |
@@ -21,19 +21,21 @@ use askama::Template;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    response::{Response, Result},
     routing::{get, post, put},
 };
 use common::{
-    Error, Page, cookies,
+    Error, Page, Result,
+    cookies::{self, CookieKeys},
     oauth::OAuth,
     provider::CLIENT_SETTINGS,
     server::{get_only, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use serde_json::{Map, Value};
-use sessions::{Sessions, session::User};
-use tower_cookies::Cookies;
+use sessions::{
+    Sessions,
+    session::{LoggedIn, SessionCookies},
+};
 
 #[path = "../db/accounts.rs"]
 pub(crate) mod accounts;
@@ -43,7 +45,7 @@ mod store;
 mod users;
 
 use accounts::{Accounts, DATABASE_URL};
-use guard::{ADMIN, LoggedIn, Permitted, SOMETHING};
+use guard::{ADMIN, ActiveSession, Permitted, SOMETHING};
 use store::Entry;
 
 fn main() -> ExitCode {
@@ -75,7 +77,7 @@ pub fn app(permissions: Permissions) -> Router {
 pub struct Permissions {
     sessions: Sessions,
     accounts: Accounts,
-    /// The `provider:subject` of who is to be Admin.
+    /// The `provider:subject` of the user who becomes Admin.
     admin: Option<String>,
 }
 
@@ -126,11 +128,11 @@ struct Index {
 async fn index(
     State(Permissions { accounts, .. }): State<Permissions>,
     State(oauth): State<OAuth>,
-    user: Result<LoggedIn, Response>,
+    session: Option<ActiveSession>,
 ) -> Result<Page<Index>> {
-    let user = match user {
-        Ok(LoggedIn { account, .. }) => accounts.user(account.id).await?,
-        Err(_) => None,
+    let user = match session {
+        Some(ActiveSession { account, .. }) => accounts.user(account.id).await?,
+        None => None,
     };
     let (provider, login_url) = (
         oauth.provider().name.clone(),
@@ -148,19 +150,19 @@ async fn index(
 
 /// `GET /users/me`: what the provider knows of the user.
 async fn me(
-    LoggedIn { session, .. }: LoggedIn,
+    ActiveSession { session, .. }: ActiveSession,
     State(Permissions {
         sessions, accounts, ..
     }): State<Permissions>,
-    cookies: Cookies,
+    cookies: SessionCookies,
 ) -> Result<Json<Map<String, Value>>> {
     let id = session.id.clone();
-    let user = sessions::users::me(User(session), State(sessions), cookies).await;
+    let user = sessions::users::me(LoggedIn(session), State(sessions), cookies).await;
     if matches!(user, Err(Error::NotLoggedIn)) {
-        // The provider has ended it: so do we.
+        // The provider has ended the login, so the session ends too.
         accounts.end_session(&id).await?;
     }
-    Ok(user?)
+    user
 }
 
 /// `GET /admin`: for admins.
@@ -179,9 +181,15 @@ impl FromRef<Permissions> for OAuth {
     }
 }
 
+impl FromRef<Permissions> for CookieKeys {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
 impl FromRef<Permissions> for PublicUrl {
     fn from_ref(permissions: &Permissions) -> Self {
-        OAuth::from_ref(permissions).public_url().clone()
+        Self::from_ref(&permissions.sessions)
     }
 }
 
