@@ -6,7 +6,7 @@ use common::{
     settings::{FromSettings, Settings},
 };
 use divan::Bencher;
-use sessions::session::SessionCookies;
+use sessions::{ended::EndedSessions, session::SessionCookies};
 use tower_cookies::Cookies;
 
 fn main() {
@@ -28,7 +28,11 @@ fn logged_in() -> (OAuth, SessionCookies) {
     };
     let token = r#"{"access_token":"6qrZcUqja7812RVdnEKjpzOL4CvHBFG","token_type":"Bearer"}"#;
     let token = serde_json::from_str(token).expect("a token");
-    let cookies = SessionCookies::new(oauth.cookie_keys().clone(), Cookies::default());
+    let cookies = SessionCookies::new(
+        Cookies::default(),
+        oauth.cookie_keys().clone(),
+        EndedSessions::default(),
+    );
     cookies
         .begin(identity, token)
         .expect("it fits into a cookie");

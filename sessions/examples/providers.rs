@@ -31,7 +31,10 @@ use common::{
     token::Token,
 };
 use oauth2::{ClientId, ClientSecret};
-use sessions::session::{Session, SessionCookies};
+use sessions::{
+    ended::EndedSessions,
+    session::{Session, SessionCookies},
+};
 use tokio_util::task::TaskTracker;
 use tower_cookies::Cookies;
 
@@ -67,6 +70,7 @@ pub struct Providers {
     keys: CookieKeys,
     public_url: PublicUrl,
     accounts: Accounts,
+    ended: EndedSessions,
     /// What goes on after a response; a shutdown waits for it.
     background: TaskTracker,
     /// The demo providers run as long as this.
@@ -152,7 +156,7 @@ async fn me(State(providers): State<Providers>, cookies: SessionCookies) -> Resu
     let session = providers.session(&cookies).ok_or(Error::NotLoggedIn)?;
     let account = providers.accounts.find(&session.identity).await?;
     let deleted = || {
-        cookies.clear();
+        cookies.forget(&session);
         Error::NotLoggedIn
     };
     account.map(Json).ok_or_else(deleted)
@@ -216,16 +220,17 @@ impl Providers {
     }
 
     /// Ends the session of this browser, whatever its provider does: the token is revoked by a task
-    /// of its own, which goes on when the client does not wait for the response.
+    /// of its own, for which neither the response nor the client waits.
     fn end(&self, cookies: &SessionCookies) {
-        if let Some(session) = cookies.of_any_provider()
-            && let Some(choice) = self.find(&session).cloned()
-            && let Some(token) = cookies.token(&session)
-        {
+        let session = cookies.of_any_provider();
+        let token = session
+            .as_ref()
+            .and_then(|session| cookies.token(session).zip(self.find(session).cloned()));
+        cookies.end();
+        if let Some((token, choice)) = token {
             self.background
                 .spawn(async move { choice.revoke(&token).await });
         }
-        cookies.clear();
     }
 }
 
@@ -254,6 +259,12 @@ impl FromRequestParts<Providers> for Choice {
 impl FromRef<Providers> for CookieKeys {
     fn from_ref(providers: &Providers) -> Self {
         providers.keys.clone()
+    }
+}
+
+impl FromRef<Providers> for EndedSessions {
+    fn from_ref(providers: &Providers) -> Self {
+        providers.ended.clone()
     }
 }
 
@@ -346,6 +357,7 @@ impl FromSettings for Providers {
             keys,
             public_url,
             accounts: accounts?,
+            ended: EndedSessions::default(),
             background,
         })
     }

@@ -8,8 +8,9 @@
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
 //! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
-//! | [`refresh`] | the provider's token, renewed when it has run out |
-//! | [`users`] | what one gets when logged in |
+//! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
+//! | [`refresh`] | the provider's token, renewed when it has expired |
+//! | [`users`] | what logged-in users get |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
 //! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
@@ -66,12 +67,13 @@ use common::{
 };
 use tokio_util::task::TaskTracker;
 
+pub mod ended;
 pub mod login;
 pub mod refresh;
 pub mod session;
 pub mod users;
 
-use crate::{refresh::Refreshes, session::LoggedIn};
+use crate::{ended::EndedSessions, refresh::Refreshes, session::LoggedIn};
 
 /// The routes, in the order of the walkthrough.
 pub fn app(sessions: Sessions) -> Router {
@@ -94,6 +96,7 @@ pub fn app(sessions: Sessions) -> Router {
 pub struct Sessions {
     oauth: OAuth,
     refreshes: Refreshes,
+    ended: EndedSessions,
     /// What goes on after a response; a shutdown waits for it.
     background: TaskTracker,
 }
@@ -107,6 +110,12 @@ impl FromRef<Sessions> for OAuth {
 impl FromRef<Sessions> for CookieKeys {
     fn from_ref(sessions: &Sessions) -> Self {
         sessions.oauth.cookie_keys().clone()
+    }
+}
+
+impl FromRef<Sessions> for EndedSessions {
+    fn from_ref(sessions: &Sessions) -> Self {
+        sessions.ended.clone()
     }
 }
 
@@ -130,6 +139,7 @@ impl FromSettings for Sessions {
         Some(Self {
             oauth,
             refreshes: Refreshes::default(),
+            ended: EndedSessions::default(),
             background: settings.background(),
         })
     }

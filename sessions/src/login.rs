@@ -55,18 +55,17 @@ pub async fn logout(
 }
 
 impl Sessions {
-    /// Ends the session of this browser, whatever the provider does: its token is revoked by a task
-    /// of its own, which goes on when the client does not wait for the response.
+    /// Ends the session of this browser, whatever the provider does: the token is revoked by a task
+    /// of its own, for which neither the response nor the client waits.
     pub fn end(&self, cookies: &SessionCookies) {
         let session = cookies.session(self.oauth.provider());
-        if let Some(token) = session.and_then(|session| cookies.token(&session)) {
-            let Self {
-                oauth, refreshes, ..
-            } = self.clone();
+        let token = session.and_then(|session| cookies.token(&session));
+        cookies.end();
+        if let Some(token) = token {
+            let (oauth, refreshes) = (self.oauth.clone(), self.refreshes.clone());
             self.background
                 .spawn(async move { refreshes.revoke(&oauth, &token).await });
         }
-        cookies.clear();
     }
 }
 

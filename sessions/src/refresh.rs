@@ -55,11 +55,31 @@ impl Refreshes {
         }
     }
 
-    /// Revokes the token of a session that has ended.
+    /// Revokes the token of a session that has ended, and the token that a refresh has made of it:
+    /// the browser may never have got that one, and not every provider revokes it with the old one.
     pub async fn revoke(&self, oauth: &OAuth, token: &Token) {
-        oauth
-            .revoke(&token.access_token, token.refresh_token.as_ref())
-            .await;
+        let refreshed = match &token.refresh_token {
+            Some(refresh_token) => self.last_refresh(refresh_token).await,
+            None => None,
+        };
+        let revoke = async |token: &Token| {
+            let refresh_token = token.refresh_token.as_ref();
+            oauth.revoke(&token.access_token, refresh_token).await;
+        };
+        let revoke_refreshed = async {
+            if let Some(token) = &refreshed {
+                revoke(token).await;
+            }
+        };
+        tokio::join!(revoke(token), revoke_refreshed);
+    }
+
+    /// What the refresh of this token issued, once it has ended. If there was none, none can begin
+    /// from now on.
+    async fn last_refresh(&self, refresh_token: &RefreshToken) -> Option<Token> {
+        let refresh = self.shared(refresh_token);
+        let none = async || Err(Error::NotLoggedIn);
+        refresh.get_or_init(none).await.clone().ok()
     }
 
     async fn refresh(&self, oauth: &OAuth, refresh_token: RefreshToken) -> Result<Token> {

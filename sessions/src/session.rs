@@ -1,8 +1,8 @@
 //! The session: who is logged in, in a cookie that can be read and not changed; besides it the
 //! provider's token, in a cookie that only this server can read.
 //!
-//! Nothing is kept on the server, so any number of replicas with one `SESSION_SECRET` can serve any
-//! request. The price: whoever copies the `session` cookie is logged in until it expires.
+//! No session is kept on the server, so any number of replicas with one `SESSION_SECRET` can serve
+//! any request. The price: whoever copies the `session` cookie is logged in until it expires.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use common::{
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
+
+use crate::ended::EndedSessions;
 
 /// How long a session lasts, from the login on.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -47,7 +49,7 @@ impl<S> FromRequestParts<S> for LoggedIn
 where
     S: Send + Sync,
     OAuth: FromRef<S>,
-    CookieKeys: FromRef<S>,
+    SessionCookies: FromRequestParts<S, Rejection = Error>,
 {
     type Rejection = Error;
 
@@ -79,25 +81,42 @@ where
 /// The session cookies of a request and of its response.
 #[derive(Clone, Debug)]
 pub struct SessionCookies {
-    keys: CookieKeys,
     cookies: Cookies,
+    keys: CookieKeys,
+    ended: EndedSessions,
 }
 
 impl SessionCookies {
     /// Those among a browser's cookies.
-    pub fn new(keys: CookieKeys, cookies: Cookies) -> Self {
-        Self { keys, cookies }
+    pub fn new(cookies: Cookies, keys: CookieKeys, ended: EndedSessions) -> Self {
+        Self {
+            cookies,
+            keys,
+            ended,
+        }
     }
 
     /// Begins a session. Its id is new, so nobody can have planted it before the login.
+    ///
+    /// It replaces the session that this browser had. That one's token is not revoked: at some
+    /// providers this would end the token of the new session as well.
     pub fn begin(&self, identity: Identity, token: Token) -> Result<Session> {
+        let replaced = self.of_any_provider();
         let session = Session {
             id: random_token(),
             identity,
         };
         self.set_token(&session, token)?;
         self.keys.sign(&self.cookies, SESSION, &session, LIFETIME)?;
+        replaced.into_iter().for_each(|old| self.ended.add(old));
         Ok(session)
+    }
+
+    /// Ends the session of this browser: a logout.
+    pub fn end(&self) {
+        let ended = self.of_any_provider();
+        ended.into_iter().for_each(|old| self.ended.add(old));
+        self.remove();
     }
 
     /// The session of this browser. It must be of this provider: the same subject at another one
@@ -115,12 +134,16 @@ impl SessionCookies {
     /// The provider's token of this session.
     pub fn token(&self, session: &Session) -> Option<Token> {
         let kept: KeptToken = self.keys.decrypt(&self.cookies, TOKEN)?;
-        (kept.session == session.id).then(|| kept.into())
+        let is_valid = kept.session == session.id && !self.ended.contains(session);
+        is_valid.then(|| kept.into())
     }
 
-    /// Keeps the provider's token, without touching the session: a refresh that ends late cannot
-    /// undo a logout.
+    /// Keeps the provider's token, unless the session has ended: a refresh that ends late neither
+    /// undoes a logout nor replaces the token of the next session.
     pub fn set_token(&self, session: &Session, token: Token) -> Result<()> {
+        if self.ended.contains(session) {
+            return Ok(());
+        }
         let token = KeptToken {
             session: session.id.clone(),
             access_token: token.access_token,
@@ -130,8 +153,15 @@ impl SessionCookies {
         self.keys.encrypt(&self.cookies, TOKEN, &token, LIFETIME)
     }
 
-    /// Removes the cookies.
-    pub fn clear(&self) {
+    /// Forgets a session that is worthless, as its login has ended at the provider. If it has ended
+    /// here, the cookies may be those of the next session by now, and stay.
+    pub fn forget(&self, session: &Session) {
+        if !self.ended.contains(session) {
+            self.remove();
+        }
+    }
+
+    fn remove(&self) {
         self.keys.remove(&self.cookies, SESSION);
         self.keys.remove(&self.cookies, TOKEN);
     }
@@ -141,12 +171,14 @@ impl<S> FromRequestParts<S> for SessionCookies
 where
     S: Send + Sync,
     CookieKeys: FromRef<S>,
+    EndedSessions: FromRef<S>,
 {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let cookies = Cookies::from_request_parts(parts, state).await?;
-        Ok(Self::new(CookieKeys::from_ref(state), cookies))
+        let (keys, ended) = (FromRef::from_ref(state), FromRef::from_ref(state));
+        Ok(Self::new(cookies, keys, ended))
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn me(
     let user = user.await.inspect_err(|error| {
         // The provider has ended the login, so the session ends too.
         if matches!(error, Error::NotLoggedIn) {
-            cookies.clear();
+            cookies.forget(&session);
         }
     })?;
     Ok(Json(user))

@@ -34,6 +34,7 @@ use common::{
 use serde_json::{Map, Value};
 use sessions::{
     Sessions,
+    ended::EndedSessions,
     session::{LoggedIn, SessionCookies},
 };
 
@@ -182,6 +183,12 @@ impl FromRef<Permissions> for OAuth {
 }
 
 impl FromRef<Permissions> for CookieKeys {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
+impl FromRef<Permissions> for EndedSessions {
     fn from_ref(permissions: &Permissions) -> Self {
         Self::from_ref(&permissions.sessions)
     }
