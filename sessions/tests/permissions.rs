@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use testing::{
     Answer, Browser,
+    program::{self, Program},
     provider::{Provider, Reply, token},
     start, url,
 };
@@ -493,6 +494,67 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
         "{names:?}"
     );
     assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
+}
+
+/// A program that ends instead of starting: its exit code, and its errors.
+fn ends(binary: &str, vars: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut process = Command::new(binary)
+        .env_clear()
+        .envs(vars.iter().copied())
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut log = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+    if log.any(|line| line.expect("UTF-8").contains("listening on")) {
+        process.kill().expect("it runs");
+        panic!("it has started with {vars:?}");
+    }
+    let output = process.wait_with_output().expect("it has ended");
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    (output.status.code(), errors)
+}
+
+// check 165
+#[test]
+fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
+    const ADMIN: (&str, &str) = ("ADMIN", "github:1234");
+    let file = format!("sqlite://{}", new_file("in-public").display());
+    let database = ("DATABASE_URL", &*file);
+    let no_admin = "error: ADMIN is missing; others can log in here, so name who becomes Admin, as \
+                    provider:subject";
+    let no_database = "error: DATABASE_URL is missing; others can log in here, so name a file that \
+                       keeps what each may do, such as sqlite://permissions.db";
+    let binary = program::example("sessions", "permissions");
+    for bind_addr in ["0.0.0.0:0", "127.0.0.1:0"] {
+        let vars = [
+            ("BIND_ADDR", bind_addr),
+            ("PUBLIC_URL", "https://app.example.com"),
+            ("SESSION_SECRET", SECRET),
+            ("PROVIDER", "github"),
+            ("CLIENT_ID", "client"),
+            ("CLIENT_SECRET", "client-secret"),
+        ];
+        for (more, problems) in [
+            (&[][..], &[no_admin, no_database][..]),
+            (&[ADMIN], &[no_database]),
+            (&[database], &[no_admin]),
+            (
+                &[("ADMIN", ""), ("DATABASE_URL", "")],
+                &[no_admin, no_database],
+            ),
+        ] {
+            let vars: Vec<_> = vars.into_iter().chain(more.iter().copied()).collect();
+            let (code, said) = ends(&binary, &vars);
+            assert_eq!(said.lines().collect::<Vec<_>>(), problems, "{more:?}");
+            assert_eq!(code, Some(2), "{more:?}");
+        }
+        // With both it starts.
+        let program = Program::start(&binary, &[&vars[..], &[ADMIN, database]].concat());
+        program.terminate();
+        assert_eq!(program.wait().0, 0);
+    }
 }
 
 #[tokio::test]

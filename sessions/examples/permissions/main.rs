@@ -84,7 +84,7 @@ pub struct Permissions {
 
 const ADMIN_SETTING: Setting = Setting {
     name: "ADMIN",
-    default: "none: the first account becomes Admin",
+    default: "none: the first account becomes Admin; required where others can log in",
     help: "Who becomes Admin at login, as provider:subject, such as demo:1234567890.",
 };
 
@@ -93,27 +93,46 @@ impl FromSettings for Permissions {
         &[CLIENT_SETTINGS, &[DATABASE_URL, ADMIN_SETTING]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        refuse_defaults_in_public(settings);
         let sessions = Sessions::from_settings(settings).await;
         let accounts = Accounts::from_settings(settings).await;
         let (sessions, accounts) = sessions.zip(accounts)?;
         let provider = OAuth::from_ref(&sessions).provider().id.clone();
         let admin = settings.get("ADMIN").map(str::to_owned);
         // Nobody of another provider can log in here.
-        if admin
-            .as_ref()
-            .is_some_and(|admin| !admin.starts_with(&format!("{provider}:")))
-        {
+        let is_of_provider = |admin: &String| admin.starts_with(&format!("{provider}:"));
+        if !admin.as_ref().is_none_or(is_of_provider) {
             let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
             settings.problem("ADMIN", what);
-        } else if admin.is_none() && !settings.is_loopback() {
-            let what = "ADMIN is not set: whoever logs in first becomes Admin, also a stranger";
-            settings.warning(what.into());
         }
         Some(Self {
             sessions,
             accounts,
             admin,
         })
+    }
+}
+
+/// Where others can log in, the first account must not become Admin: a stranger may be first, and
+/// with a database in memory there is a first account after each restart.
+fn refuse_defaults_in_public(settings: &mut Settings) {
+    const REQUIRED: [(&str, &str); 2] = [
+        (
+            "ADMIN",
+            "is missing; others can log in here, so name who becomes Admin, as provider:subject",
+        ),
+        (
+            "DATABASE_URL",
+            "is missing; others can log in here, so name a file that keeps what each may do, such \
+             as sqlite://permissions.db",
+        ),
+    ];
+    if !settings.is_loopback() {
+        for (name, what) in REQUIRED {
+            if settings.get(name).is_none() {
+                settings.problem(name, what);
+            }
+        }
     }
 }
 
