@@ -128,12 +128,16 @@ impl IntoResponse for Error {
             other => tracing::info!("refused: {other}"),
         }
         let body = (self.status(), Detail::of(self.to_string()));
-        match self {
+        match self.status() {
             // A 401 must say how to authenticate (RFC 9110, section 15.5.2). At the sight of this
             // scheme no browser asks for a password.
-            Self::NotLoggedIn => {
+            StatusCode::UNAUTHORIZED => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Cookie realm=\"session\"")];
                 (challenge, body).into_response()
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let seconds = [(header::RETRY_AFTER, "5")];
+                (seconds, body).into_response()
             }
             _ => body.into_response(),
         }

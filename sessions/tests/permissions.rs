@@ -551,9 +551,7 @@ fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
             assert_eq!(code, Some(2), "{more:?}");
         }
         // With both it starts.
-        let program = Program::start(&binary, &[&vars[..], &[ADMIN, database]].concat());
-        program.terminate();
-        assert_eq!(program.wait().0, 0);
+        Program::start(&binary, &[&vars[..], &[ADMIN, database]].concat());
     }
 }
 
@@ -860,6 +858,8 @@ async fn a_file_keeps_accounts_permissions_and_sessions_over_a_restart() {
 struct Running {
     process: Child,
     origin: String,
+    /// What it warned of before it was up.
+    warnings: Vec<String>,
 }
 
 impl Running {
@@ -869,7 +869,11 @@ impl Running {
             .parent()
             .and_then(|deps| deps.parent())
             .expect("target/debug");
-        let mut process = Command::new(target.join("examples/permissions"))
+        let binary = target.join("examples/permissions");
+        let mut process = Command::new("sh")
+            // The umask of somebody careless: what it makes is for everybody.
+            .args(["-c", "umask 000; exec \"$0\""])
+            .arg(binary)
             .env_clear()
             .envs([("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")])
             .envs([("DATABASE_URL", database), ("SESSION_SECRET", SECRET)])
@@ -878,19 +882,20 @@ impl Running {
             .spawn()
             .expect("cargo build -p sessions --example permissions");
         let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
+        let mut warnings = Vec::new();
         let origin = log.find_map(|line| {
-            Some(
-                line.expect("a line")
-                    .split_once("listening on ")?
-                    .1
-                    .to_owned(),
-            )
+            let line = line.expect("a line");
+            let origin = line.split_once("listening on ");
+            let origin = origin.map(|(_, origin)| origin.to_owned());
+            warnings.extend(line.contains("WARN").then_some(line));
+            origin
         });
         // Somebody reads what else it says, or it would wait for that.
         std::thread::spawn(|| log.for_each(drop));
         Self {
             process,
             origin: origin.expect("it listens"),
+            warnings,
         }
     }
 
@@ -906,6 +911,42 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = new_file("private");
+    let database = format!("sqlite://{}", file.display());
+    let modes = || -> BTreeMap<String, u32> {
+        let files = fs::read_dir(file.parent().unwrap()).unwrap();
+        let mode = |file: fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+        files
+            .map(|file| file.unwrap())
+            .map(|file| (file.file_name().into_string().unwrap(), mode(file)))
+            .collect()
+    };
+    let running = Running::start(&database);
+    let mut ada = Browser::new();
+    let login = ada.get(format!("{}/login", running.origin)).await;
+    let callback = ada.allow(&login, "ada").await;
+    assert_eq!(ada.get(callback).await.status, 303);
+    let files = ["file.db", "file.db-shm", "file.db-wal"];
+    let private = BTreeMap::from(files.map(|file| (file.to_owned(), 0o600)));
+    assert_eq!(modes(), private);
+    assert_eq!(running.warnings, [""; 0]);
+    running.kill();
+
+    // A mode that somebody has chosen stays, and is warned about.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let running = Running::start(&database);
+    assert_eq!(modes()["file.db"], 0o640);
+    let [warning] = &running.warnings[..] else {
+        panic!("{:?}", running.warnings)
+    };
+    assert!(warning.contains("chmod 600"), "{warning}");
 }
 
 /// What the server has answered about one user.
