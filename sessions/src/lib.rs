@@ -60,6 +60,7 @@ use axum::{
 use common::{
     Page,
     cookies::{self, CookieKeys},
+    flow::{self, Flows},
     oauth::OAuth,
     provider::choice,
     server::{get_only, protect},
@@ -85,6 +86,7 @@ pub fn app(sessions: Sessions) -> Router {
         .route("/users/me", get_only(users::me))
         .route("/privileged", get_only(users::privileged))
         .route("/logout", post(login::logout))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(sessions);
 
@@ -116,6 +118,12 @@ impl FromRef<Sessions> for CookieKeys {
 impl FromRef<Sessions> for EndedSessions {
     fn from_ref(sessions: &Sessions) -> Self {
         sessions.ended.clone()
+    }
+}
+
+impl FromRef<Sessions> for Flows {
+    fn from_ref(sessions: &Sessions) -> Self {
+        Self::from_ref(&sessions.oauth)
     }
 }
 
@@ -151,6 +159,7 @@ struct Index {
     provider: String,
     login_url: String,
     user: Option<String>,
+    flow: bool,
 }
 
 /// `GET /`: who is logged in, and where to go.
@@ -161,6 +170,7 @@ async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index
             provider: oauth.provider().name.clone(),
             login_url: oauth.public_url().join("/login"),
             user: user.map(|LoggedIn(session)| session.identity.name),
+            flow: oauth.flows().are_shown(),
         },
     )
 }
