@@ -1,6 +1,6 @@
 //! Attacks on the session and on the user behind it, by somebody who has read the source.
 
-#[path = "../examples/providers.rs"]
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 

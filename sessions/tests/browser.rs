@@ -6,7 +6,7 @@
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod permissions;
-#[path = "../examples/providers.rs"]
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 

@@ -1,6 +1,6 @@
 //! The example `providers`: several providers in one application, some of them found by discovery.
 
-#[path = "../examples/providers.rs"]
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 
@@ -16,12 +16,14 @@ use common::{server::Server, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
 use testing::{
-    Answer, Browser, param_of,
+    Answer, Browser,
+    fault::{Fault, Faulty, ORIGIN, Then},
+    param_of,
     program::{self, Program},
     provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
     start, url,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinSet};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -584,6 +586,76 @@ async fn discovery_that_fails_is_tried_again_at_the_next_login() {
         openid.log_in_with(&mut Browser::new(), &key).await.status,
         303
     );
+}
+
+#[tokio::test]
+async fn logins_at_a_provider_that_is_silent_are_limited_and_the_others_are_told_at_once() {
+    let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
+    let provider = Provider::start().await;
+    let mut settings = settings(&provider);
+    settings[0].1 = &silent.origin;
+    let server = start(providers::app, &settings).await;
+    let (browser, login) = (Browser::new(), url(&server, "/login/oidc"));
+    let mut waiting = JoinSet::new();
+    for count in 1..=8 {
+        let (mut browser, login) = (browser.clone(), login.clone());
+        waiting.spawn(async move { browser.get(login).await.status });
+        silent.heard_reach(count).await;
+    }
+    for path in ["/login/oidc", "/auth/oidc?code=c&state=s"] {
+        let busy = browser.clone().get(url(&server, path)).await;
+        assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
+        assert!(busy.body.contains("please try again"), "{}", busy.body);
+    }
+    assert_eq!(silent.heard().len(), 8, "the provider is left alone");
+    let discord = browser.clone().get(url(&server, "/login/discord")).await;
+    assert_eq!(discord.status, 303, "the other provider has its own limit");
+
+    // A place is free again once somebody leaves.
+    waiting.abort_all();
+    while waiting.join_next().await.is_some() {}
+    let again = tokio::spawn(async move {
+        let mut browser = browser.clone();
+        while browser.get(&login).await.status == 503 {}
+    });
+    silent.heard_reach(9).await;
+    again.abort();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_https_issuer_must_not_name_an_endpoint_that_is_http() {
+    let provider = Provider::start().await;
+    let binary = program::example("sessions", "providers");
+    for (name, status) in [
+        ("authorization_endpoint", 502),
+        ("token_endpoint", 502),
+        ("userinfo_endpoint", 502),
+        ("revocation_endpoint", 502),
+        ("jwks_uri", 502),
+        ("no endpoint at all", 303),
+    ] {
+        let mut metadata = metadata(ORIGIN);
+        // On this machine http is allowed, to an issuer on this machine that is http as well.
+        metadata[name] = json!(format!("{}/here", provider.origin));
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{metadata}"
+        );
+        let (issuer, pem) = Faulty::with_tls(vec![Fault(answer.into(), Then::Close)]).await;
+        let certificate = format!("{}/issuer.pem", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&certificate, pem).expect("a file");
+        let mut settings = settings(&provider).to_vec();
+        settings[0].1 = &issuer.origin;
+        settings.push(("SSL_CERT_FILE", &certificate));
+        let program = Program::start(&binary, &settings);
+        let login = Browser::new().get(program.join("/login/oidc")).await;
+        assert_eq!(login.status, status, "{name}: {}", login.body);
+        assert_eq!(
+            issuer.heard().len(),
+            1,
+            "{name}: its certificate is trusted"
+        );
+    }
 }
 
 // check 29
