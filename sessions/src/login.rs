@@ -12,6 +12,10 @@ use tower_cookies::Cookies;
 
 use crate::{Sessions, session::SessionCookies};
 
+/// The longest path that a login remembers, in bytes: each login that is not finished is a cookie,
+/// and with those of the session they must fit into a header that proxies accept.
+const MAX_NEXT: usize = 128;
+
 /// `GET /login?next=/path`: to the provider.
 pub async fn login(
     _: PublicHost,
@@ -76,5 +80,5 @@ pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
     let url = own.as_url().join(next).ok()?;
     let path = url[url::Position::BeforePath..].to_owned();
     let stays = next.starts_with('/') && url.origin() == own.as_url().origin();
-    (stays && !path.starts_with("//") && path.len() <= 256).then_some(path)
+    (stays && !path.starts_with("//") && path.len() <= MAX_NEXT).then_some(path)
 }

@@ -309,6 +309,21 @@ async fn the_start_page_shows_the_account_and_its_permissions() {
 
 // check 75
 #[tokio::test]
+async fn a_logout_revokes_the_token_at_the_provider_too() {
+    let provider = Provider::start().await;
+    let server = start(app, &provider.settings()).await;
+    let mut ada = Browser::new();
+    ada.log_in_with_code(&server).await;
+    let mut copy = ada.clone();
+    let out = ada.post(url(&server, "/logout"), &[]).await;
+    assert_eq!((out.status, ada.cookie_names()), (303, vec![]));
+    assert_eq!(status(&mut copy, &server, "/users/me").await, 401);
+    server.stop().await;
+    assert_eq!(provider.seen_at("/revoke").len(), 2);
+}
+
+// check 75
+#[tokio::test]
 async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;
