@@ -1,4 +1,4 @@
-//! The provider's token, renewed when it has run out.
+//! The provider's token, renewed when it has expired.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -13,14 +13,14 @@ use crate::session::{Session, SessionCookies};
 
 /// The refreshes of the last minute, by the old refresh token.
 ///
-/// A provider that rotates refresh tokens takes the second use of one for theft and ends
+/// A provider that rotates refresh tokens takes a second use of one for theft and revokes
 /// everything (RFC 9700, section 4.14.2). But a page sends many requests at once, and some come
 /// with the old cookie just after: they share one refresh. Per process: give the requests of one
 /// session to one replica, or keep this table where all replicas find it.
 #[derive(Clone, Debug)]
 pub struct Refreshes(Arc<Mutex<Expiring<Refresh>>>);
 
-/// Done by whoever comes first, for all.
+/// Done by the first request, for all of them.
 type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
@@ -98,7 +98,7 @@ impl Refreshes {
         match oauth.refresh(refresh_token).await {
             Err(Error::GrantRefused) => Err(Error::NotLoggedIn),
             Err(error) => {
-                // Whoever comes later tries again.
+                // The next request tries again.
                 self.table().remove(refresh_token.secret());
                 Err(error)
             }

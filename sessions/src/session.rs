@@ -108,14 +108,17 @@ impl SessionCookies {
         };
         self.set_token(&session, token)?;
         self.keys.sign(&self.cookies, SESSION, &session, LIFETIME)?;
-        replaced.into_iter().for_each(|old| self.ended.add(old));
+        if let Some(replaced) = replaced {
+            self.ended.add(replaced);
+        }
         Ok(session)
     }
 
     /// Ends the session of this browser: a logout.
     pub fn end(&self) {
-        let ended = self.of_any_provider();
-        ended.into_iter().for_each(|old| self.ended.add(old));
+        if let Some(ended) = self.of_any_provider() {
+            self.ended.add(ended);
+        }
         self.remove();
     }
 

@@ -201,7 +201,9 @@ async fn a_logout_does_not_wait_for_the_provider() {
 
     // A logout that had waited would have given up by now.
     provider.seen_reach("/revoke", 2).await;
-    releases.iter().for_each(|release| release.notify_one());
+    for release in &releases {
+        release.notify_one();
+    }
     program.terminate();
     let (code, said) = program.wait();
     assert_eq!(code, 0, "{said}");

@@ -508,9 +508,9 @@ async fn with_the_cookies_of_two_users_nobody_becomes_somebody_else() {
             status => assert_eq!(status, 401, "{order:?}: the token of another session"),
         }
         if user.status == 200 {
-            whole += 1
+            whole += 1;
         } else {
-            mixed += 1
+            mixed += 1;
         }
     }
     assert_eq!((whole, mixed), (12, 12), "whose token comes last");
