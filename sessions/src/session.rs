@@ -78,8 +78,8 @@ where
     }
 }
 
-/// The session cookies of a request and of its response.
-#[derive(Clone, Debug)]
+/// The session cookies of a request and of its response. There is no `Debug`, which would show them.
+#[derive(Clone)]
 pub struct SessionCookies {
     cookies: Cookies,
     keys: CookieKeys,
