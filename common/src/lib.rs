@@ -61,8 +61,9 @@
 //! A server that makes tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
 //! clients, [`expiring`] for what it keeps for a while.
 //!
-//! The OAuth client is behind the feature `client`, as `first_party` does without it; OpenID
-//! Connect is behind `oidc`, a database behind `sqlite`. Test support is a crate beside this one.
+//! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
+//! demo provider is behind `oidc`, a database behind `sqlite`. Test support is a crate beside this
+//! one.
 
 pub mod client_auth;
 #[cfg(feature = "client")]
@@ -78,8 +79,6 @@ pub mod flow;
 pub mod http;
 #[cfg(feature = "client")]
 pub mod oauth;
-#[cfg(feature = "oidc")]
-pub mod oidc;
 pub mod page;
 pub mod params;
 #[cfg(feature = "client")]

@@ -8,7 +8,7 @@
 mod permissions;
 #[path = "../../common/testing/browser/planted.rs"]
 mod planted;
-#[path = "../examples/providers.rs"]
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 

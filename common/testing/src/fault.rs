@@ -17,6 +17,9 @@ use crate::tls;
 /// Stands in the answers of [`faults`], so that a test sees whether any of it comes through.
 pub const UPSTREAM: &str = "upstream-words";
 
+/// In what a port says, this becomes the port's own origin, which nobody knows before it is open.
+pub const ORIGIN: &str = "the-origin-of-this-port";
+
 /// What a request gets: these bytes, and then ...
 #[derive(Clone, Debug)]
 pub struct Fault(pub Vec<u8>, pub Then);
@@ -70,6 +73,7 @@ impl Faulty {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}", listener.local_addr().expect("its address"));
+        let faults = faults.into_iter().map(|fault| fault.at(&origin)).collect();
         let heard = watch::Sender::default();
         let server = tokio::spawn(accept(listener, faults, tls, heard.clone()));
         Self {
@@ -119,7 +123,11 @@ async fn accept(
         // An error here is the reader who goes away.
         connections.spawn(async move {
             match tls {
-                Some(tls) => drop(treat(&mut tls.accept(stream).await?, &faults, &heard).await?),
+                Some(tls) => {
+                    let mut stream = tls.accept(stream).await?;
+                    treat(&mut stream, &faults, &heard).await?;
+                    stream.shutdown().await?;
+                }
                 None => plain(stream, &faults, &heard).await?,
             }
             io::Result::Ok(())
@@ -186,6 +194,15 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Strin
 }
 
 impl Fault {
+    fn at(self, origin: &str) -> Self {
+        let Self(say, then) = self;
+        let say = match String::from_utf8(say) {
+            Ok(text) => text.replace(ORIGIN, origin).into_bytes(),
+            Err(error) => error.into_bytes(),
+        };
+        Self(say, then)
+    }
+
     /// Whether it sends without end.
     pub fn floods(&self) -> bool {
         matches!(self.1, Then::Repeat(_))

@@ -141,7 +141,11 @@ impl Browser {
         }
     }
 
-    fn keep(&mut self, host: &str, cookie: &str) {
+    /// Keeps a `Set-Cookie` of this host, as from an answer that comes late.
+    ///
+    /// # Panics
+    /// When it is too large for a browser.
+    pub fn keep(&mut self, host: &str, cookie: &str) {
         let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
         let (name, value) = pair.split_once('=').expect("name=value");
         let key = (host.to_owned(), name.to_owned());
