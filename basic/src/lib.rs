@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
 //! takes it back and shows the token.
 //!

@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! The authorization code flow, and a session: the token stays behind a cookie.
 //!
 //! | file | what it does |
