@@ -188,7 +188,9 @@ impl Provider {
             }
             "demo" => match registration {
                 Ok(registration) => {
-                    let (provider, demo) = Self::demo(settings, registration).await.unzip();
+                    let client = registration.unwrap_or_else(demo_client);
+                    let demo = Self::demo(settings, client, "/auth").await;
+                    let (provider, demo) = demo.unzip();
                     companion = demo;
                     provider
                 }
@@ -254,22 +256,35 @@ impl Provider {
         })
     }
 
+    /// The demo provider, which runs as long as its companion.
     #[cfg(feature = "demo")]
-    async fn demo(
+    pub async fn demo(
         settings: &mut Settings,
-        registration: Option<Registration>,
+        (client_id, client_secret): Registration,
+        redirect_path: &str,
     ) -> Option<(Self, Companion)> {
-        let (id, secret) = registration.unwrap_or_else(|| {
-            (
-                ClientId::new("demo".into()),
-                ClientSecret::new(crate::random_token()),
-            )
-        });
-        crate::demo::start(settings, id, secret, "/auth").await
+        let client = (&client_id, &client_secret);
+        let demo = crate::demo::start(settings, client, redirect_path).await?;
+        let (browser, direct) = (demo.browser_url.as_url(), demo.direct_url.as_url());
+        let provider = Self {
+            id: "demo".into(),
+            name: "Discord".into(),
+            auth_url: browser.join("/oauth2/authorize").ok()?,
+            token_url: direct.join("/api/oauth2/token").ok()?,
+            userinfo_url: Some(direct.join("/api/users/@me").ok()?),
+            revocation_url: Some(direct.join("/api/oauth2/token/revoke").ok()?),
+            scopes: vec!["identify".into()],
+            issuer: None,
+            always_sends_iss: false,
+            auth_type: AuthType::BasicAuth,
+            client_id,
+            client_secret,
+        };
+        Some((provider, demo.companion))
     }
 
     #[cfg(not(feature = "demo"))]
-    async fn demo(settings: &mut Settings, _: Option<Registration>) -> Option<(Self, Companion)> {
+    async fn demo(settings: &mut Settings, _: Registration, _: &str) -> Option<(Self, Companion)> {
         let what = "and CLIENT_SECRET are missing; this build has no demo provider";
         settings.problem("CLIENT_ID", what);
         None
@@ -349,6 +364,12 @@ pub fn registration(
 ) -> Result<Option<Registration>, Incomplete> {
     let pair = settings.pair(id, secret)?;
     Ok(pair.map(|(id, secret)| (ClientId::new(id), ClientSecret::new(secret))))
+}
+
+/// For the demo provider, where no application has to be registered.
+fn demo_client() -> Registration {
+    let secret = ClientSecret::new(crate::random_token());
+    (ClientId::new("demo".into()), secret)
 }
 
 fn required(
