@@ -31,7 +31,7 @@ use axum::{
     routing::{get, post},
 };
 
-use self::store::{Redeemed, Store};
+use self::store::{Grant, Store};
 use crate::{
     Page,
     error::oauth_endpoint,
@@ -61,8 +61,8 @@ struct OpenId {
     sign: SignIdToken,
 }
 
-/// Signs who has logged in.
-type SignIdToken = Box<dyn Fn(&Redeemed) -> String + Send + Sync>;
+/// Signs who has logged in, with the nonce of the authorization request.
+type SignIdToken = Box<dyn Fn(&Grant, Option<&str>) -> String + Send + Sync>;
 
 fn app(demo: Arc<Demo>) -> Router {
     let oauth_endpoints = Router::new()

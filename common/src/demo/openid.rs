@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use oauth2::{ClientId, ClientSecret};
 use serde_json::{Value, json};
 
-use super::{Demo, OpenId, start::Place, store::Redeemed, user::id_of};
+use super::{Demo, OpenId, start::Place, store::Grant, user::id_of};
 use crate::{
     Result, random_token,
     server::{Companion, get_only},
@@ -102,14 +102,14 @@ impl OpenId {
         };
         let iss = issuer.clone();
         // The ID token: for this client and this login (OpenID Connect Core, section 2).
-        let sign = move |redeemed: &Redeemed| {
-            let mut claims = profile(&redeemed.grant.username);
+        let sign = move |grant: &Grant, nonce: Option<&str>| {
+            let mut claims = profile(&grant.username);
             claims["iss"] = iss.clone().into();
             claims["aud"] = client_id.clone().into();
             claims["iat"] = unix_now().into();
             claims["exp"] = (unix_now() + 300).into();
-            if let Some(nonce) = &redeemed.nonce {
-                claims["nonce"] = nonce.clone().into();
+            if let Some(nonce) = nonce {
+                claims["nonce"] = nonce.into();
             }
             jsonwebtoken::encode(&header, &claims, &key).expect("a P-256 key signs")
         };

@@ -182,3 +182,34 @@ impl Single {
         before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{authorization::Policy, params::Unchecked};
+
+    const REQUEST: &str = "response_type=code&client_id=c&redirect_uri=http://localhost/auth\
+                           &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\
+                           &code_challenge_method=S256";
+    const EXCHANGE: &str = "redirect_uri=http://localhost/auth\
+                            &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    #[test]
+    fn a_code_used_twice_ends_a_token_that_is_being_issued() {
+        let store = Store::new();
+        let policy = Policy {
+            scopes: &[],
+            issuer: None,
+        };
+        let request = AuthorizationRequest::check(Unchecked::parse(REQUEST), policy, |_, _| true);
+        let code = store.issue_code(&request.ok().unwrap(), "ada");
+        let exchange = Params::parse(&format!("{EXCHANGE}&code={code}")).unwrap();
+
+        let first = store.redeem_code("c", &exchange).ok().unwrap();
+        assert!(store.redeem_code("c", &exchange).is_err());
+        let (access_token, refresh_token) = store.issue_tokens(first);
+        assert!(store.grant_of(&access_token).is_none());
+        let refresh = Params::parse(&format!("refresh_token={refresh_token}")).unwrap();
+        assert!(store.redeem_refresh_token(&refresh).is_err());
+    }
+}

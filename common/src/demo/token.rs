@@ -72,7 +72,8 @@ impl Demo {
             "scope": redeemed.scopes.join(" "),
         });
         if let Some(openid) = &self.openid {
-            answer["id_token"] = (openid.sign)(&redeemed).into();
+            let id_token = (openid.sign)(&redeemed.grant, redeemed.nonce.as_deref());
+            answer["id_token"] = id_token.into();
         }
         let (access_token, refresh_token) = self.store.issue_tokens(redeemed);
         answer["access_token"] = access_token.into();
