@@ -76,6 +76,7 @@ pub mod database;
 pub mod demo;
 pub mod error;
 pub mod expiring;
+pub mod flow;
 #[cfg(feature = "client")]
 pub mod http;
 #[cfg(feature = "client")]

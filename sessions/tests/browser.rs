@@ -75,7 +75,7 @@ async fn a_person_says_no_and_is_not_logged_in() {
     browser.open(server.public_url.join("/login")).await;
     browser.press("Deny").await;
     browser.see("access_denied").await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.see("Nobody is logged in").await;
 
     browser.assert_clean(&["status of 403"]).await;
@@ -93,7 +93,7 @@ async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
     browser.back().await;
     browser.press("Allow").await;
     browser.see("it has expired or was used").await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.see("You are logged in as demo").await;
 
     browser.press("Log out").await;

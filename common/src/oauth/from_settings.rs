@@ -8,6 +8,7 @@ use oauth2::{AuthUrl, RedirectUrl, TokenUrl};
 use super::{Inner, OAuth};
 use crate::{
     cookies::CookieKeys,
+    flow::Flows,
     http::Http,
     provider::{CLIENT_SETTINGS, Provider},
     server::Companion,
@@ -20,6 +21,7 @@ impl OAuth {
         cookie_keys: CookieKeys,
         public_url: PublicUrl,
         redirect_path: &str,
+        flows: Flows,
         demo: Option<Companion>,
     ) -> Result<Self, String> {
         let redirect_uri = public_url.join(redirect_path);
@@ -37,6 +39,7 @@ impl OAuth {
             cookie_keys,
             public_url,
             redirect_uri,
+            flows,
             _demo: demo,
         })))
     }
@@ -72,7 +75,8 @@ impl FromSettings for OAuth {
         let (provider, demo) = Provider::from_settings(settings).await?;
         let public_url = settings.public_url().clone();
         let cookie_keys = CookieKeys::new(&secrets, public_url.is_https());
-        match Self::with_demo(provider, cookie_keys, public_url, "/auth", demo) {
+        let flows = Flows::new(settings);
+        match Self::with_demo(provider, cookie_keys, public_url, "/auth", flows, demo) {
             Ok(oauth) => {
                 oauth.announce(settings);
                 Some(oauth)
@@ -88,5 +92,11 @@ impl FromSettings for OAuth {
 impl FromRef<OAuth> for PublicUrl {
     fn from_ref(oauth: &OAuth) -> Self {
         oauth.0.public_url.clone()
+    }
+}
+
+impl FromRef<OAuth> for Flows {
+    fn from_ref(oauth: &OAuth) -> Self {
+        oauth.0.flows.clone()
     }
 }

@@ -9,13 +9,10 @@ use crate::{Error, Result, provider::Identity, token::Token};
 impl OAuth {
     /// Step 4: asks the provider whose token this is. The browser is not asked.
     pub async fn identity(&self, token: &Token) -> Result<Identity> {
-        let user = self.userinfo_of_new_token(token).await?;
-        let identity = self.0.provider.identify(&user)?;
-        tracing::info!(
-            "4/4 we ask {} with the token who the user is, and need not believe the browser",
-            self.0.provider.name
-        );
-        Ok(identity)
+        let user = self.userinfo_of_new_token(token).await;
+        let identity = user.and_then(|user| self.0.provider.identify(&user));
+        self.narrate_identity(token, &identity);
+        identity
     }
 
     /// What the provider knows of the user of a token that it has just issued.
