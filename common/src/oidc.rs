@@ -23,7 +23,7 @@ use crate::{
     cookies::CookieKeys,
     http::Http,
     oauth::{Login, OAuth},
-    provider::{Identity, Provider, Registration},
+    provider::{Identity, Provider, Quirks, Registration},
     random_token,
     settings::{PublicUrl, check_endpoint, is_loopback},
     unix_now,
@@ -222,6 +222,7 @@ impl OpenId {
             } else {
                 AuthType::RequestBody
             },
+            quirks: Quirks::default(),
             client_id,
             client_secret,
         };
