@@ -210,6 +210,7 @@ impl OpenId {
         let provider = Provider {
             id: id.clone(),
             name: name.clone(),
+            plays: None,
             auth_url: authorization_endpoint,
             token_url: token_endpoint,
             userinfo_url: userinfo,

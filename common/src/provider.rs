@@ -25,8 +25,10 @@ pub use settings::{CLIENT_SETTINGS, DEMO_ADDR, SESSION_SECRET};
 pub struct Provider {
     /// The name that is stored with a user: `discord`, or the host of a custom provider.
     pub id: String,
-    /// The name that people read: `Discord`.
+    /// The name that people read: `Discord`, `the demo provider`.
     pub name: String,
+    /// The provider that the demo provider plays.
+    pub plays: Option<&'static str>,
     /// The authorization endpoint (RFC 6749, section 3.1), with the parameters that are always sent.
     pub auth_url: Url,
     /// The token endpoint (RFC 6749, section 3.2).
@@ -49,6 +51,13 @@ pub struct Provider {
     pub client_id: ClientId,
     /// The client's password.
     pub client_secret: ClientSecret,
+}
+
+impl Provider {
+    /// The name for a sentence that stays the same when the demo provider gives way to the real one.
+    pub fn played_name(&self) -> &str {
+        self.plays.unwrap_or(&self.name)
+    }
 }
 
 /// How a provider's token endpoint reports errors, other than RFC 6749, section 5.2, says.

@@ -67,15 +67,16 @@ pub(super) async fn decide(
 ) -> Result<Redirect, Response> {
     // Otherwise any web page could press Allow.
     check_same_origin(&headers, &demo.own_url).map_err(IntoResponse::into_response)?;
-    let request = demo.check(params)?;
-    if request.params.get("decision") != Some("allow") {
-        return Ok(request.redirect_with_error(ACCESS_DENIED));
+    if params.get("decision") != Some("allow") {
+        return Ok(demo.check(params)?.redirect_with_error(ACCESS_DENIED));
     }
-    let username = request.params.get("username");
+    // The user's own mistake stays here: the client cannot mend it.
+    let username = params.get("username").map(str::to_owned);
     let username = username
         .filter(|name| name.len() <= MAX_USERNAME)
         .ok_or_else(|| Error::Malformed("give a user name".into()).into_response())?;
-    let code = demo.store.issue_code(&request, username);
+    let request = demo.check(params)?;
+    let code = demo.store.issue_code(&request, &username);
     Ok(request.redirect_with_code(&code))
 }
 

@@ -35,16 +35,17 @@ impl OAuth {
         error: RequestTokenError<HttpError, BasicErrorResponse>,
     ) -> Result<BasicErrorResponseType> {
         let quirks = &self.0.provider.quirks;
-        let failed = |why: String| Error::Provider(format!("its token endpoint: {why}"));
         let code = match error {
             RequestTokenError::Request(error) => return Err(error.into()),
             RequestTokenError::ServerResponse(response) => response.error().clone(),
-            RequestTokenError::Parse(error, body) if quirks.errors_are_200 => {
-                let response = serde_json::from_slice::<BasicErrorResponse>(&body);
-                let response = response.map_err(|_| failed(error.to_string()))?;
+            RequestTokenError::Parse(_, body) if quirks.errors_are_200 => {
+                // What the parser says would repeat parts of the body in the log.
+                let neither = |_| Error::Provider("its token endpoint: no token".into());
+                let response: BasicErrorResponse =
+                    serde_json::from_slice(&body).map_err(neither)?;
                 response.error().clone()
             }
-            other => return Err(failed(other.to_string())),
+            other => return Err(Error::Provider(format!("its token endpoint: {other}"))),
         };
         let own_name = |(name, _): &&(_, _)| code.as_ref() == *name;
         let registered = quirks.error_names.iter().find(own_name);

@@ -47,12 +47,15 @@ impl OAuth {
     /// What a person should know when the server is up.
     fn announce(&self, settings: &mut Settings) {
         let Provider {
-            id, name, auth_url, ..
+            name,
+            plays,
+            auth_url,
+            ..
         } = &self.0.provider;
-        if id == "demo" {
+        if let Some(plays) = plays {
             let origin = auth_url.origin().ascii_serialization();
             settings.notice(format!(
-                "the provider is the demo provider on {origin}, which plays {name}"
+                "the provider is {name} on {origin}, which plays {plays}"
             ));
             settings.notice(
                 "for a real one set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README".into(),

@@ -89,6 +89,7 @@ fn custom(
     let provider = Provider {
         id: host.clone(),
         name: host,
+        plays: None,
         token_url: token_url?,
         auth_url,
         userinfo_url,

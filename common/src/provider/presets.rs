@@ -90,6 +90,7 @@ impl Provider {
         Some(Self {
             id: preset.id.to_owned(),
             name: preset.name.to_owned(),
+            plays: None,
             auth_url: url(preset.auth_url),
             token_url: url(preset.token_url),
             userinfo_url: Some(url(preset.userinfo_url)),
@@ -116,7 +117,8 @@ impl Provider {
         let (browser, direct) = (demo.browser_url.as_url(), demo.direct_url.as_url());
         let provider = Self {
             id: "demo".into(),
-            name: "Discord".into(),
+            name: "the demo provider".into(),
+            plays: Some("Discord"),
             auth_url: browser.join("/oauth2/authorize").ok()?,
             token_url: direct.join("/api/oauth2/token").ok()?,
             userinfo_url: Some(direct.join("/api/users/@me").ok()?),
