@@ -46,6 +46,16 @@ impl<V> Expiring<V> {
         self.insert_into(&mut self.lock(), key, value);
     }
 
+    /// Adds a value if there is none under this key; says whether it was added.
+    pub fn insert_new(&self, key: &str, value: V) -> bool {
+        let mut table = self.lock();
+        let is_new = table.get_mut(key).is_none();
+        if is_new {
+            self.insert_into(&mut table, key.to_owned(), value);
+        }
+        is_new
+    }
+
     /// A copy of the value, unless it has expired.
     pub fn get(&self, key: &str) -> Option<V>
     where
@@ -163,6 +173,9 @@ mod tests {
         assert_eq!(table.get_or_insert_with("a", || 2), 1);
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(table.get_or_insert_with("a", || 3), 3);
+        assert!(!table.insert_new("a", 4));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert!(table.insert_new("a", 5));
         assert_eq!(sizes(&table), (1, 1));
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use oauth2::{AuthUrl, RedirectUrl, TokenUrl};
 
-use super::{Inner, OAuth};
+use super::{Inner, LOGIN_LIFETIME, MAX_USED_STATES, OAuth};
 use crate::{
     cookies::CookieKeys,
+    expiring::Expiring,
     flow::Flows,
     http::Http,
     provider::{CLIENT_SETTINGS, Provider},
@@ -39,6 +40,7 @@ impl OAuth {
             cookie_keys,
             public_url,
             redirect_uri,
+            used_states: Expiring::new(LOGIN_LIFETIME, MAX_USED_STATES),
             flows,
             _demo: demo,
         })))
