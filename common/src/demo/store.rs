@@ -125,12 +125,14 @@ impl Store {
         })
     }
 
-    /// Whoever uses a code or a refresh token for the second time, one of the two users stole it:
-    /// everything that came from it ends (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2).
+    /// Of two uses of a code or a refresh token, one may be a thief's, and nobody knows which:
+    /// everything that the user allowed ends (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2).
     fn first_use(&self, single: &Single) -> Result<Grant, OAuthError> {
         if single.is_used {
             self.end(&single.grant_id);
+            return Err(INVALID_GRANT);
         }
+        // It may also have ended in between.
         self.grants.get(&single.grant_id).ok_or(INVALID_GRANT)
     }
 
@@ -161,7 +163,7 @@ impl Store {
 
     fn end(&self, grant_id: &str) {
         self.grants.remove(grant_id);
-        // Nothing is left to be good for these, but they would take up room.
+        // These grant nothing any more, but they would take up room.
         self.access_tokens.retain(|of| of != grant_id);
         self.refresh_tokens.retain(|of| of.grant_id != grant_id);
     }
