@@ -17,7 +17,7 @@ async fn a_person_logs_in_and_sees_the_token() {
 
     browser.open(server.public_url.join("/")).await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.see("wants to know who you are").await;
     browser.assert_well_made().await;
     browser.picture("consent.png").await;
@@ -58,7 +58,7 @@ async fn who_reloads_or_goes_back_is_told_to_start_again() {
         .see("it has expired or was used; please start again")
         .await;
     browser.press("Continue from the start page").await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Allow").await;
     browser.see("access_token").await;
 
@@ -79,7 +79,7 @@ async fn a_person_says_no_and_is_told_how_to_go_on() {
     browser.see("It stopped here").await;
     browser.assert_well_made().await;
     browser.press("Start page").await;
-    browser.see("Log in with Discord").await;
+    browser.see("Log in with the demo provider").await;
 
     browser.assert_clean(&["status of 403"]).await;
     browser.close().await;
@@ -92,13 +92,13 @@ async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/")).await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Allow").await;
     browser.see("access_token").await;
     browser.driver.refresh().await.unwrap();
     browser.see("please start again").await;
     browser.press("Continue from the start page").await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Deny").await;
     browser.see("access_denied").await;
     browser.press("Continue from the start page").await;
@@ -156,7 +156,7 @@ async fn who_strays_to_the_provider_finds_the_way_back() {
     browser.see("This plays Discord").await;
     browser.assert_well_made().await;
     browser.press("Go to the application").await;
-    browser.see("Log in with Discord").await;
+    browser.see("Log in with the demo provider").await;
 
     browser.assert_clean(&["status of 404"]).await;
     browser.close().await;

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
 
 use crate::{
-    Error, Params, Result, cookies::CookieKeys, flow::Flows, http::Http, provider::Provider,
-    server::Companion, settings::PublicUrl, token::Token, unix_now,
+    Error, Params, Result, cookies::CookieKeys, expiring::Expiring, flow::Flows, http::Http,
+    provider::Provider, server::Companion, settings::PublicUrl, token::Token, unix_now,
 };
 
 mod errors;
@@ -35,6 +35,8 @@ mod userinfo;
 const LOGIN_LIFETIME: Duration = Duration::from_mins(10);
 /// How many logins one browser may have in progress, each in a tab of its own.
 const MAX_LOGINS: usize = 5;
+/// How many states are remembered after their login.
+const MAX_USED_STATES: usize = 10_000;
 
 /// A client of one provider. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,6 +50,7 @@ struct Inner {
     cookie_keys: CookieKeys,
     public_url: PublicUrl,
     redirect_uri: String,
+    used_states: Expiring<()>,
     flows: Flows,
     /// The demo provider runs as long as its client.
     _demo: Option<Companion>,
@@ -218,13 +221,15 @@ impl OAuth {
     /// Takes and deletes the pending login of this state.
     ///
     /// The state is the name of its cookie, and the encryption covers the name: only the browser in
-    /// which we set that cookie can bring the login of that state. A copied cookie could come
-    /// again; that fails at the provider, where a code works once.
+    /// which we set that cookie can bring the login of that state.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<PendingLogin> {
         let name = cookie_name(state);
         let login = self.0.cookie_keys.decrypt(cookies, &name);
         self.0.cookie_keys.remove(cookies, &name);
-        login
+        // A copy of the cookie can come again, but a state works once (RFC 9700, section 2.1).
+        // Another process does not know of this one's; there it fails at the provider, where a
+        // code works once too.
+        login.filter(|_| self.0.used_states.insert_new(state, ()))
     }
 
     /// Step 3: redeems the code for a token, with the verifier that only this login has (RFC 6749,

@@ -1,9 +1,6 @@
 //! The sessions that have ended lately.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use common::expiring::Expiring;
 
@@ -21,27 +18,22 @@ use crate::session::Session;
 /// its own session only, but the user must log in again. Give the requests of one browser to one
 /// replica, or keep this table where all replicas find it.
 #[derive(Clone, Debug)]
-pub struct EndedSessions(Arc<Mutex<Expiring<()>>>);
+pub struct EndedSessions(Arc<Expiring<()>>);
 
 impl Default for EndedSessions {
     fn default() -> Self {
-        let table = Expiring::new(Duration::from_mins(1), 10_000);
-        Self(Arc::new(Mutex::new(table)))
+        Self(Arc::new(Expiring::new(Duration::from_mins(1), 10_000)))
     }
 }
 
 impl EndedSessions {
     /// Remembers that a session has ended.
     pub fn add(&self, session: Session) {
-        self.table().insert(session.id, ());
+        self.0.insert(session.id, ());
     }
 
     /// Whether a session has ended here lately.
     pub fn contains(&self, session: &Session) -> bool {
-        self.table().get_mut(&session.id).is_some()
-    }
-
-    fn table(&self) -> MutexGuard<'_, Expiring<()>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get(&session.id).is_some()
     }
 }

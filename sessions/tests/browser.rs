@@ -33,7 +33,7 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
 
     browser.open(url("/")).await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.type_into("username", "ada").await;
     browser.press("Allow").await;
     browser.see("\"username\":\"ada\"").await;
@@ -146,7 +146,7 @@ async fn a_person_chooses_between_providers() {
 
     browser.open(url("/")).await;
     browser.assert_well_made().await;
-    for (name, provider) in [("Discord", "demo"), ("OpenID demo", "openid")] {
+    for (name, provider) in [("the demo provider", "demo"), ("OpenID demo", "openid")] {
         browser.open(url("/login")).await;
         browser.press(&format!("Log in with {name}")).await;
         browser.type_into("username", "ada").await;
@@ -175,7 +175,7 @@ async fn a_person_sees_what_is_permitted() {
     browser.open(url("/")).await;
     browser.see("Nobody is logged in").await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Allow").await;
     browser.open(url("/")).await;
     browser.see("You have Admin").await;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use oauth2::{AuthUrl, RedirectUrl, TokenUrl};
 
-use super::{Inner, OAuth};
+use super::{Inner, LOGIN_LIFETIME, MAX_USED_STATES, OAuth};
 use crate::{
     cookies::CookieKeys,
+    expiring::Expiring,
     flow::Flows,
     http::Http,
     provider::{CLIENT_SETTINGS, Provider},
@@ -39,6 +40,7 @@ impl OAuth {
             cookie_keys,
             public_url,
             redirect_uri,
+            used_states: Expiring::new(LOGIN_LIFETIME, MAX_USED_STATES),
             flows,
             _demo: demo,
         })))
@@ -47,12 +49,15 @@ impl OAuth {
     /// What a person should know when the server is up.
     fn announce(&self, settings: &mut Settings) {
         let Provider {
-            id, name, auth_url, ..
+            name,
+            plays,
+            auth_url,
+            ..
         } = &self.0.provider;
-        if id == "demo" {
+        if let Some(plays) = plays {
             let origin = auth_url.origin().ascii_serialization();
             settings.notice(format!(
-                "the provider is the demo provider on {origin}, which plays {name}"
+                "the provider is {name} on {origin}, which plays {plays}"
             ));
             settings.notice(
                 "for a real one set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README".into(),

@@ -39,12 +39,21 @@ impl OAuth {
             .ok_or_else(no_endpoint)?;
         let answer = self.0.http.get(url, Some(access_token)).await?;
         match answer.status().as_u16() {
-            200 => serde_json::from_slice(answer.body())
-                .map_err(|_| Error::Provider("the user is not a JSON object".into())),
+            200 => user(answer.body()),
             401 => Err(Error::NotLoggedIn),
             status => Err(Error::Provider(format!(
                 "status {status} instead of a user"
             ))),
         }
     }
+}
+
+/// A user, unless it is an error in disguise: some APIs answer every request with 200.
+fn user(body: &[u8]) -> Result<Map<String, Value>> {
+    let user: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|_| Error::Provider("the user is not a JSON object".into()))?;
+    if user.get("error").is_some_and(Value::is_string) {
+        return Err(Error::Provider("an error instead of a user".into()));
+    }
+    Ok(user)
 }

@@ -30,10 +30,9 @@ use keys::Keys;
 
 /// A client of one OpenID provider, which is asked for its endpoints when the first user wants to
 /// log in. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpenId(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     id: String,
     name: String,

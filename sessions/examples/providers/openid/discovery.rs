@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use common::{
     Error, Result,
     oauth::OAuth,
-    provider::{Provider, Registration},
+    provider::{Provider, Quirks, Registration},
     settings::check_endpoint,
 };
 use oauth2::AuthType;
@@ -22,7 +22,6 @@ const BUSY: (StatusCode, &str) = (
 );
 
 /// The provider, once it has been found.
-#[derive(Debug)]
 pub struct Discovered {
     pub oauth: OAuth,
     pub jwks_uri: Url,
@@ -114,6 +113,7 @@ impl Metadata {
         Provider {
             id: id.to_owned(),
             name: name.to_owned(),
+            plays: None,
             auth_url: self.authorization_endpoint,
             token_url: self.token_endpoint,
             userinfo_url: self.userinfo_endpoint,
@@ -126,6 +126,7 @@ impl Metadata {
             } else {
                 AuthType::RequestBody
             },
+            quirks: Quirks::default(),
             client_id: id_there,
             client_secret: secret,
         }
