@@ -5,6 +5,10 @@
 //! cannot disagree. The messages never reach the log, and no secret reaches the diagram: a code or a
 //! token appears as a few characters of a keyed hash, which shows where the same value recurs;
 //! anything that is not known to be harmless does not appear at all.
+#![cfg_attr(
+    not(feature = "flow"),
+    expect(dead_code, reason = "the page alone reads what is recorded")
+)]
 
 use std::{
     collections::VecDeque,

@@ -54,7 +54,7 @@ impl Http {
         client.build().map(Self).map_err(no_certificates)
     }
 
-    /// `GET` of JSON, with the token that opens it.
+    /// `GET` of JSON, with the token that grants access to it.
     ///
     /// # Errors
     /// When there is no answer that could be used.

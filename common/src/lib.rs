@@ -63,7 +63,7 @@
 //!
 //! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
 //! demo provider is behind `oidc`, a database behind `sqlite`, codes behind `authorization`. Test
-//! support is a crate beside this one.
+//! support is a crate of its own, `common/testing`.
 
 #[cfg(feature = "authorization")]
 pub mod authorization;
@@ -101,7 +101,7 @@ pub use crate::{
     server::{run, run_command},
 };
 
-/// 256 random bits as base64url: a name or a secret that nobody guesses.
+/// 256 random bits as base64url: a name or a secret that nobody can guess.
 ///
 /// # Panics
 /// When the operating system has no random numbers, without which nothing here is safe.

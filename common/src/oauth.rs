@@ -187,7 +187,7 @@ impl OAuth {
     }
 
     fn check(&self, cookies: &Cookies, callback: &Params) -> Result<VerifiedCallback> {
-        // Nothing in the callback is believed before its state is: anybody can send a browser here.
+        // Nothing in the callback is believed before its state is: anyone can send a browser here.
         let state = callback.get("state").ok_or(Error::StateMismatch)?;
         let login = self.take(cookies, state).ok_or(Error::StateMismatch)?;
         // Each of several providers has its own redirect URI, to which its callback must come. This

@@ -24,7 +24,7 @@ impl<T: Template> Page<T> {
         }
     }
 
-    /// The origin, beside our own, to which a form's answer may redirect: browsers hold the policy
+    /// The origin, besides our own, to which a form's response may redirect: browsers apply the policy
     /// `form-action` against redirects too.
     #[must_use]
     pub fn form_redirects_to(mut self, origin: String) -> Self {

@@ -39,7 +39,7 @@ pub struct Provider {
     pub revocation_url: Option<Url>,
     /// What the client asks for.
     pub scopes: Vec<String>,
-    /// Whom an answer must name, if it names anybody (RFC 9207).
+    /// The issuer that a response must name, if it names one (RFC 9207).
     pub issuer: Option<String>,
     /// Whether the provider has announced that each answer does (RFC 9207, section 3).
     pub always_sends_iss: bool,

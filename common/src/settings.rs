@@ -241,8 +241,8 @@ impl Settings {
             self.problem("PUBLIC_URL", what);
         }
         if !self.public_url.is_https() && !self.public_url.is_loopback() {
-            let what = "must be https:// where other machines come: over http anybody on the way \
-                        reads codes, tokens and cookies";
+            let what = "must be https:// where other machines can connect: over http, anyone on the \
+                        network reads codes, tokens and cookies";
             self.problem("PUBLIC_URL", what);
         }
         if !self.bind_addr.ip().is_loopback() {

@@ -12,7 +12,7 @@ use crate::{Error, Result, unix_now};
 /// Its `Debug` shows no secret; its `Serialize` does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Token {
-    /// What opens the provider's API.
+    /// Grants access to the provider's API.
     pub access_token: AccessToken,
     /// How to use it.
     pub token_type: TokenType,
@@ -22,10 +22,10 @@ pub struct Token {
     /// What gets the next token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<RefreshToken>,
-    /// What it is good for, separated by spaces, where the provider says so.
+    /// The scopes it was issued for, separated by spaces, where the provider says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Who has logged in, signed by the provider (OpenID Connect Core, section 3.1.3.3). It is for
+    /// A signed statement of who has logged in (OpenID Connect Core, section 3.1.3.3). It is for
     /// this server alone.
     #[serde(skip_serializing)]
     pub id_token: Option<IdToken>,

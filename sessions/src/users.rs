@@ -30,7 +30,7 @@ pub async fn me(
     Ok(Json(user))
 }
 
-/// `GET /privileged`: for everybody who is logged in.
+/// `GET /privileged`: for every user who is logged in.
 pub async fn privileged(_: LoggedIn, State(oauth): State<OAuth>) -> Json<String> {
     let provider = oauth.provider().played_name();
     Json(format!(

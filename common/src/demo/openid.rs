@@ -29,7 +29,7 @@ pub const DEMO_OPENID_ADDR: Setting = Setting {
 /// Every scope; the first is the one that a client gets that asks for none.
 const SCOPES: &[&str] = &["openid", "profile", "email"];
 
-/// Starts an OpenID demo provider beside the server: its issuer, and the client registered there.
+/// Starts an OpenID demo provider next to the server: its issuer, and the client registered there.
 ///
 /// `None` after a problem was noted: it lets everybody in, so it runs for this machine alone.
 pub async fn start(

@@ -1,4 +1,4 @@
-//! Runs a demo provider beside the server, on this machine only.
+//! Runs a demo provider next to the server, on this machine only.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ pub struct Running {
     pub companion: Companion,
 }
 
-/// Starts the demo provider beside the server, with this one client registered.
+/// Starts the demo provider next to the server, with this one client registered.
 ///
 /// `None` after a problem was noted: it lets everybody in, so it runs for this machine alone.
 pub async fn start(

@@ -42,7 +42,7 @@ const UNSUPPORTED_GRANT_TYPE: OAuthError = OAuthError {
 };
 
 /// `POST /api/oauth2/token/revoke`: ends everything that the user allowed, as Discord's does
-/// (RFC 7009). A token that nobody knows has ended already: 200.
+/// (RFC 7009). An unknown token counts as revoked already: 200.
 pub(super) async fn revoke(
     State(demo): State<Arc<Demo>>,
     headers: HeaderMap,

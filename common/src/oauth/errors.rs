@@ -65,7 +65,7 @@ impl OAuth {
 }
 
 /// What an `error` in the callback means (RFC 6749, section 4.1.2.1). Only known codes are repeated:
-/// the rest, and the description, are text that anybody can have written.
+/// anyone can have written the rest, and the description.
 pub(super) fn callback_error(error: &str) -> Error {
     const KNOWN: [&str; 4] = [
         "invalid_request",

@@ -70,7 +70,7 @@ async fn respond(
     Ok(response)
 }
 
-/// Whether the `Host` field names this machine. It alone decides: anybody can put another host
+/// Whether the `Host` field names this machine. It alone decides: anyone can put another host
 /// into the request line.
 fn is_for_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else {

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use url::{Host, Url};
 
 /// The origin under which browsers find a server: the only source of its redirect URIs, never
-/// the `Host` header, which anybody can write (RFC 9700, section 2.1).
+/// the `Host` header, which anyone can write (RFC 9700, section 2.1).
 #[derive(Clone, Debug)]
 pub struct PublicUrl(Url);
 

@@ -11,7 +11,7 @@ const PUBLISHED: &[&str] = &[
     "your-secret",
 ];
 
-/// Whether anybody can read this secret in our documents.
+/// Whether our documents print this secret.
 pub fn is_published(secret: &str) -> bool {
     PUBLISHED.contains(&secret)
 }
@@ -59,7 +59,7 @@ impl From<String> for Secrets {
 }
 
 impl Settings {
-    /// A secret, to the byte. An empty one is an error and not unset: that would hide a broken
+    /// A secret, exactly as it is set. An empty one is an error and not unset: that would hide a broken
     /// deployment.
     pub fn secret(&mut self, name: &str) -> Option<String> {
         let value = self.vars.0.get(name)?.clone();

@@ -10,7 +10,7 @@ pub use common::database::DATABASE_URL;
 #[derive(Clone, Debug)]
 pub struct Accounts(pub SqlitePool);
 
-/// Who has logged in at least once.
+/// A user who has logged in at least once.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Account {
     /// Our own, never given out again.

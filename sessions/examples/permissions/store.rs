@@ -26,7 +26,7 @@ pub struct Entry {
 }
 
 impl Accounts {
-    /// Writes a session down; those that have run out are forgotten.
+    /// Stores a session, and forgets the expired ones.
     pub async fn begin_session(&self, session: &str, account: i64) -> Result<()> {
         const EXPIRED: &str = "DELETE FROM sessions WHERE expires <= unixepoch()";
         const BEGIN: &str =
