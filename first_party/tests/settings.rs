@@ -120,11 +120,34 @@ fn without_a_secret_nobody_else_may_reach_the_server() {
         ),
     ] {
         let errors = problems(name, &directory(name), &vars);
-        assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
-        assert!(
-            errors.starts_with("error: JWT_SECRET is missing"),
+        let missing = |line: &&str| line.starts_with("error: JWT_SECRET is missing");
+        assert_eq!(
+            errors.lines().filter(missing).count(),
+            1,
             "{name}: {errors}"
         );
+    }
+}
+
+// check 163
+#[test]
+fn while_any_password_is_accepted_nobody_else_may_reach_the_server() {
+    let secret = ("JWT_SECRET", SECRET);
+    let here = ("PUBLIC_URL", "http://127.0.0.1:5000");
+    let https = ("PUBLIC_URL", "https://app.example.com");
+    for (name, vars, wrong) in [
+        ("any-password-https", vec![secret, https], "PUBLIC_URL"),
+        (
+            "any-password-wildcard",
+            vec![secret, here, ("BIND_ADDR", "0.0.0.0:0")],
+            "BIND_ADDR",
+        ),
+    ] {
+        let errors = problems(name, &directory(name), &vars);
+        assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
+        let start = format!("error: {wrong} lets others reach this server");
+        assert!(errors.starts_with(&start), "{name}: {errors}");
+        assert!(errors.contains("replace `authenticate` in"), "{errors}");
     }
 }
 

@@ -22,7 +22,7 @@ mod user;
 
 use example::{
     passwords::hash,
-    users::{MAX_FAILURES, Users},
+    users::{Users, guesses::MAX_FAILURES},
 };
 use user::ask;
 
@@ -211,6 +211,24 @@ async fn a_guesser_does_not_learn_which_users_there_are() {
         "each guess costs a hash, until there are too many"
     );
     assert_eq!((&seen[0], &seen[0]), (&seen[1], &seen[2]));
+}
+
+// check 172
+#[tokio::test]
+async fn made_up_names_between_the_guesses_do_not_help() {
+    let (server, _) = server().await;
+    for guess in 0..MAX_FAILURES {
+        let answer = log_in(&server, "johndoe", "wrong", "").await;
+        assert_eq!(answer.status, 400, "guess {guess}");
+        for n in 0..40 {
+            let name = format!("made-up-{guess}-{n}");
+            log_in(&server, &name, "wrong", "").await;
+        }
+    }
+    assert_eq!(
+        log_in(&server, "johndoe", "secret123", "").await.status,
+        429
+    );
 }
 
 // check 103

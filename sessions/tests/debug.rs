@@ -56,9 +56,9 @@ async fn debug_shows_no_secret_of_what_the_servers_share() {
     printed.assert_hides(&SECRETS);
     let common = Path::new(env!("CARGO_MANIFEST_DIR")).join("../common");
     let exceptions = [
+        ("CodeBinding", "a client, its redirect URI, and a hash"),
         ("Detail", "what the client is told"),
         ("Error", "what the client is told, or an HttpError in words"),
-        ("Expiring", "inside Sessions, in the test below"),
         ("Identity", "inside a Session, in the test below"),
         ("Page", "what its reader sees"),
         ("Shown", "what stands in a diagram: for a secret, its hash"),

@@ -1,6 +1,6 @@
 //! The users: who they are, and who of them may log in.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::FromRef,
@@ -10,7 +10,6 @@ use axum::{
 use common::{
     database::{self, DATABASE_URL, DatabaseError},
     error::{Detail, OAuthError},
-    expiring::Expiring,
     settings::{FromSettings, Setting, Settings},
 };
 use first_party::{
@@ -22,13 +21,14 @@ use sqlx::{FromRow, SqlitePool, migrate::Migrator};
 
 use super::passwords::Passwords;
 
+// Here and not in `main.rs`: whoever takes the users takes the limit along.
+#[path = "guesses.rs"]
+pub(crate) mod guesses;
+
+use guesses::{Guesses, WINDOW};
+
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// So many wrong passwords for one name, in so long a time, and no more.
-pub const MAX_FAILURES: u32 = 5;
-const FAILURES_LAST: Duration = Duration::from_mins(5);
-/// How many names with failures are remembered: anybody can make some up.
-const MAX_NAMES: usize = 10_000;
 /// Longer than any that a person or a password manager makes, in bytes.
 const MAX_PASSWORD: usize = 1024;
 
@@ -41,7 +41,7 @@ pub struct Users {
     pub db: SqlitePool,
     /// Checks passwords.
     pub passwords: Passwords,
-    failures: Arc<Expiring<u32>>,
+    guesses: Arc<Guesses>,
 }
 
 /// What others may know of a user. The hash is in another type, so that it cannot get in here.
@@ -81,8 +81,7 @@ impl Users {
         // The limit is looked at by those alone whose turn it is: of a thousand guesses at once, no
         // more get through than there are turns.
         let turn = self.passwords.turn().await;
-        let failures = self.failures.get(&username);
-        if failures.is_some_and(|count| count >= MAX_FAILURES) {
+        if self.guesses.are_too_many(&username) {
             return Err(too_many_failures());
         }
         let account = self
@@ -94,7 +93,7 @@ impl Users {
             .map(|account| account.password_hash.clone());
         let (is_right, turn) = self.passwords.verify(turn, hash, password).await;
         let account = account.filter(|_| is_right);
-        self.count(&username, account.is_some());
+        self.guesses.count(&username, account.is_some());
         drop(turn);
         match account {
             None => Err(INCORRECT.into_response()),
@@ -105,16 +104,6 @@ impl Users {
                 subject: username,
                 scopes,
             }),
-        }
-    }
-
-    /// What a login does to the failures of this name: it adds one, or ends them.
-    fn count(&self, username: &str, logged_in: bool) {
-        if logged_in {
-            self.failures.remove(username);
-        } else {
-            self.failures.get_or_insert_with(username, || 0);
-            self.failures.update(username, |count| *count += 1);
         }
     }
 
@@ -174,10 +163,10 @@ const INACTIVE: OAuthError = OAuthError {
     description: "Inactive user",
 };
 
-/// 429, also for the right password: or else one could go on guessing.
+/// 429, even for the right password; otherwise an attacker could go on guessing.
 fn too_many_failures() -> Response {
     tracing::info!("refused: too many wrong passwords for this user name");
-    let wait = [(header::RETRY_AFTER, FAILURES_LAST.as_secs().to_string())];
+    let wait = [(header::RETRY_AFTER, WINDOW.as_secs().to_string())];
     let detail = Detail::of("Too many wrong passwords; try again later");
     (StatusCode::TOO_MANY_REQUESTS, wait, detail).into_response()
 }
@@ -195,12 +184,11 @@ impl FromSettings for Users {
         let tokens = Tokens::from_settings(settings).await;
         let db = database::open(settings, &MIGRATIONS).await;
         let (tokens, db) = tokens.zip(db)?;
-        let failures = Arc::new(Expiring::new(FAILURES_LAST, MAX_NAMES));
         let users = Self {
             tokens,
             db,
             passwords: Passwords::new(),
-            failures,
+            guesses: Arc::default(),
         };
         if !settings.is_loopback() && users.has_published_passwords().await.unwrap_or(true) {
             let what = "has users with the passwords of the README; before others can reach this \

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::OpenId;
 
 /// The keys that were fetched last.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Keys(Mutex<Arc<Vec<Jwk>>>);
 
 /// A JWK set (RFC 7517, section 5).
