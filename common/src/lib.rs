@@ -54,12 +54,15 @@
 //!    client with limits.
 //! 4. [`OAuth::identity`](oauth::OAuth::identity) asks the provider who it is.
 //!
-//! A server that makes tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
-//! clients, [`expiring`] for what it keeps for a while.
+//! A server that issues tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
+//! clients, [`authorization`] for their codes, [`expiring`] for what it keeps for a while.
 //!
 //! The OAuth client is behind the feature `client`, as `first_party` does without it; OpenID
-//! Connect is behind `oidc`, a database behind `sqlite`. Test support is a crate beside this one.
+//! Connect is behind `oidc`, a database behind `sqlite`, codes behind `authorization`. Test support
+//! is a crate beside this one.
 
+#[cfg(feature = "authorization")]
+pub mod authorization;
 pub mod client_auth;
 #[cfg(feature = "client")]
 pub mod cookies;

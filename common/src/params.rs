@@ -30,6 +30,7 @@ pub struct Params(Unchecked);
 pub struct Unchecked {
     /// `None` where the parameter is repeated or malformed.
     values: HashMap<String, Option<String>>,
+    repeats_scope: bool,
     problem: Option<&'static str>,
 }
 
@@ -49,7 +50,7 @@ impl Params {
 }
 
 impl Unchecked {
-    fn parse(raw: &str) -> Self {
+    pub(crate) fn parse(raw: &str) -> Self {
         let mut params = Self::default();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -69,7 +70,10 @@ impl Unchecked {
         match self.values.get_mut(&name) {
             None => drop(self.values.insert(name, Some(value))),
             // A form with check boxes sends one `scope` each: it is a list anyway.
-            Some(Some(scopes)) if name == "scope" => *scopes = format!("{scopes} {value}"),
+            Some(Some(scopes)) if name == "scope" => {
+                *scopes = format!("{scopes} {value}");
+                self.repeats_scope = true;
+            }
             Some(earlier) => {
                 *earlier = None;
                 self.problem = Some("a parameter is given twice");
@@ -88,6 +92,12 @@ impl Unchecked {
     /// Whether there is such a parameter at all, however it looks.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// Whether `scope` stands more than once, as a form's check boxes may send it but no other
+    /// client (RFC 6749, section 3.1).
+    pub fn repeats_scope(&self) -> bool {
+        self.repeats_scope
     }
 
     /// The parameters, when nothing is wrong with any.
