@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use sqlx::{
@@ -102,7 +102,8 @@ impl From<sqlx::Error> for DatabaseError {
 impl IntoResponse for DatabaseError {
     fn into_response(self) -> Response {
         tracing::error!("the database failed: {}", self.0);
+        let wait = [(header::RETRY_AFTER, "5")];
         let detail = Detail::of("the database cannot be used at the moment; please try again");
-        (StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, wait, detail).into_response()
     }
 }

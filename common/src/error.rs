@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 mod negotiate;
 mod oauth_error;
 
-pub(crate) use negotiate::{negotiate, prefers_html};
+pub(crate) use negotiate::{Finished, negotiate, prefers_html};
 pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint, without_code};
 
 /// What a handler answers.

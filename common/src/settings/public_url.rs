@@ -20,7 +20,9 @@ impl PublicUrl {
     /// The same place under another name, if there is one.
     pub(crate) fn named(mut self, host: Option<&str>) -> Self {
         if host.is_some() {
-            self.0.set_host(host).expect("a name that stands in the source");
+            self.0
+                .set_host(host)
+                .expect("a name that stands in the source");
         }
         self
     }

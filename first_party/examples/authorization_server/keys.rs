@@ -66,7 +66,8 @@ impl Keys {
             kid: key.jwk.common.key_id.clone(),
             ..Header::new(key.algorithm)
         };
-        jsonwebtoken::encode(&header, claims, &key.private).expect("it signed before: see `Key::new`")
+        jsonwebtoken::encode(&header, claims, &key.private)
+            .expect("it signed before: see `Key::new`")
     }
 
     /// The algorithm of the key that signs.
@@ -75,7 +76,10 @@ impl Keys {
     }
 
     /// The key of this name, and the one algorithm that it is for.
-    #[expect(clippy::unused_async, reason = "a resource server has to fetch its keys")]
+    #[expect(
+        clippy::unused_async,
+        reason = "a resource server has to fetch its keys"
+    )]
     pub async fn find(&self, kid: &str) -> Result<Option<(DecodingKey, Algorithm)>, Response> {
         let named = |key: &&Key| key.jwk.common.key_id.as_deref() == Some(kid);
         let key = self.0.iter().find(named);
@@ -112,7 +116,9 @@ fn generate(settings: &mut Settings) -> Option<Keys> {
         settings.problem(name, what);
         return None;
     }
-    settings.warning(format!("{name} is not set: a random key is used, until this process ends"));
+    settings.warning(format!(
+        "{name} is not set: a random key is used, until this process ends"
+    ));
     let key = KeyPair::generate(KeySize::Rsa2048).expect("the operating system has random numbers");
     let key = Key::rsa(&key).expect("a new key is a good one");
     Some(Keys(Arc::new(vec![key])))
@@ -123,10 +129,14 @@ fn read(file: &str, others_come: bool) -> Result<Key, String> {
     let at = |what: &str| format!("{file} {what}");
     let pem = fs::read_to_string(file).map_err(|error| at(&format!("cannot be read: {error}")))?;
     if others_come && others_can_write(Path::new(file)) {
-        return Err(at("can be changed by other users of this machine: chmod go-w"));
+        return Err(at(
+            "can be changed by other users of this machine: chmod go-w",
+        ));
     }
     let der = der_of(&pem).ok_or_else(|| at("is not a private key as PKCS#8 PEM"))?;
-    let rsa = KeyPair::from_pkcs8(&der).ok().and_then(|key| Key::rsa(&key));
+    let rsa = KeyPair::from_pkcs8(&der)
+        .ok()
+        .and_then(|key| Key::rsa(&key));
     rsa.or_else(|| Key::p256(&der))
         .ok_or_else(|| at("is neither RSA of 2048 bits or more nor P-256"))
 }
@@ -175,6 +185,11 @@ impl Key {
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let public = DecodingKey::from_jwk(&jwk).ok()?;
         jsonwebtoken::crypto::sign(b"", &private, algorithm).ok()?;
-        Some(Self { private, public, algorithm, jwk })
+        Some(Self {
+            private,
+            public,
+            algorithm,
+            jwk,
+        })
     }
 }

@@ -1,0 +1,240 @@
+//! `/consent`: the user allows a client what it asks for. `/consents`: and takes it back.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Redirect, Response},
+};
+use common::{
+    Page, Params,
+    authorization::ACCESS_DENIED,
+    database::DatabaseError,
+    params::Unchecked,
+    server::{PublicHost, check_same_origin},
+};
+use sqlx::{Sqlite, Transaction};
+use tower_cookies::Cookies;
+
+use super::{
+    authorize::Request,
+    codes::split,
+    refresh::ABSOLUTE_LIFETIME,
+    scopes::all,
+    session::Session,
+    settings::Server,
+    store::{after, now},
+};
+
+/// A consent that lasts is the confidential client's, which proves who it is. Anybody can call
+/// themselves a public client, so that it is asked for each time (RFC 8252, section 8.6).
+const LIFETIME: std::time::Duration = ABSOLUTE_LIFETIME;
+
+#[derive(Template)]
+#[template(path = "authorization_server/consent.html")]
+struct Consent {
+    client: String,
+    user: String,
+    scopes: Vec<(&'static str, &'static str)>,
+    /// Asked for, but not this user's or this client's to have.
+    left_out: Vec<String>,
+    hidden: Vec<(&'static str, String)>,
+}
+
+/// `POST /consent`: the user pressed Allow or Deny.
+pub async fn decide(
+    State(server): State<Server>,
+    cookies: Cookies,
+    headers: HeaderMap,
+    params: Unchecked,
+) -> Result<Response, Response> {
+    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+    let allowed = params.get("decision") == Some("allow");
+    let user = params.get("user").unwrap_or_default().to_owned();
+    // The form was in the hands of the browser: all of it is checked again.
+    let request = server.check(params)?;
+    if !allowed {
+        tracing::info!("3/5 the user denies it; nothing is remembered");
+        return Ok(request
+            .oauth
+            .redirect_with_error(ACCESS_DENIED)
+            .into_response());
+    }
+    let session = server
+        .session(&cookies)
+        .await
+        .map_err(|error| request.unavailable(&error))?;
+    // Whoever logged in or out since the page was shown has not seen it.
+    let is_same = |session: &Session| session.account.username == user && request.accepts(session);
+    let Some(session) = session.filter(is_same) else {
+        return server.proceed(&cookies, request).await;
+    };
+    let scopes = server.granted(&request, &session);
+    let code = server.allow(&request, &session, &scopes).await;
+    let code = code.map_err(|error| request.unavailable(&error))?;
+    tracing::info!("3/5 the user allows [{}]", scopes.join(" "));
+    Ok(request.redirect_with_code(&code))
+}
+
+impl Server {
+    pub fn consent_page(
+        &self,
+        request: &Request,
+        session: &Session,
+        scopes: &[String],
+    ) -> Response {
+        let is_granted = |scope: &&String| scopes.contains(scope);
+        let left_out = request
+            .oauth
+            .scopes
+            .iter()
+            .filter(|scope| !is_granted(scope))
+            .cloned();
+        let mut hidden = request.fields();
+        hidden.push(("user", session.account.username.clone()));
+        let consent = Consent {
+            client: request.oauth.client_id.clone(),
+            user: session.account.username.clone(),
+            scopes: all()
+                .filter(|(name, _)| scopes.iter().any(|scope| scope == name))
+                .collect(),
+            left_out: left_out.collect(),
+            hidden,
+        };
+        request.page(Page::new("Allow access?", consent))
+    }
+
+    /// Whether this client already has the user's consent for all of these scopes.
+    pub async fn has_consented(
+        &self,
+        request: &Request,
+        session: &Session,
+        scopes: &[String],
+    ) -> sqlx::Result<bool> {
+        const SQL: &str = "SELECT scope FROM authorization_consents
+            WHERE subject = $1 AND client_id = $2 AND expires > $3";
+        if self.client(request).secret.is_none() || request.prompts("consent") {
+            return Ok(false);
+        }
+        let query = sqlx::query_scalar(SQL).bind(&session.account.username);
+        let query = query.bind(&request.oauth.client_id).bind(now());
+        let given: Vec<String> = query.fetch_all(&self.db).await?;
+        Ok(needed(scopes).all(|scope| given.iter().any(|given| given == scope)))
+    }
+
+    /// Remembers a consent and issues a code for it, or neither.
+    async fn allow(
+        &self,
+        request: &Request,
+        session: &Session,
+        scopes: &[String],
+    ) -> sqlx::Result<String> {
+        let mut tx = self.db.begin().await?;
+        let code = self.issue_code(&mut *tx, request, session, scopes).await?;
+        if self.client(request).secret.is_some() {
+            remember(&mut tx, request, session, scopes).await?;
+        }
+        tx.commit().await?;
+        Ok(code)
+    }
+}
+
+/// What a consent has to cover: the scopes, and that this client learns who the user is at all.
+fn needed(scopes: &[String]) -> impl Iterator<Item = &str> {
+    scopes.iter().map(String::as_str).chain([""])
+}
+
+async fn remember(
+    tx: &mut Transaction<'static, Sqlite>,
+    request: &Request,
+    session: &Session,
+    scopes: &[String],
+) -> sqlx::Result<()> {
+    const SQL: &str = "INSERT INTO authorization_consents (subject, client_id, scope, expires)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (subject, client_id, scope) DO UPDATE SET expires = excluded.expires";
+    for scope in needed(scopes) {
+        let query = sqlx::query(SQL).bind(&session.account.username);
+        let query = query
+            .bind(&request.oauth.client_id)
+            .bind(scope)
+            .bind(after(LIFETIME));
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+#[derive(Template)]
+#[template(path = "authorization_server/consents.html")]
+struct Consents {
+    user: String,
+    /// The clients, and the scopes that each has.
+    clients: BTreeMap<String, Vec<String>>,
+}
+
+/// `GET /consents`: what this user has allowed whom.
+pub async fn consents(
+    _: PublicHost,
+    State(server): State<Server>,
+    cookies: Cookies,
+) -> Result<Response, DatabaseError> {
+    let Some(session) = server.session(&cookies).await? else {
+        return Ok(server.login_page(None, None));
+    };
+    let user = session.account.username;
+    let clients = server.clients_of(&user).await?;
+    Ok(Page::new("What you have allowed", Consents { user, clients }).into_response())
+}
+
+/// `POST /consents`: withdraws what one client was allowed, and revokes what it got.
+pub async fn withdraw(
+    State(server): State<Server>,
+    cookies: Cookies,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Redirect, Response> {
+    const SQL: [&str; 2] = [
+        "DELETE FROM authorization_consents WHERE subject = $1 AND client_id = $2",
+        "DELETE FROM authorization_grants WHERE subject = $1 AND client_id = $2",
+    ];
+    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+    let client = params.get("client_id").unwrap_or_default();
+    let withdrawn = async {
+        let Some(session) = server.session(&cookies).await? else {
+            return Ok(());
+        };
+        let mut tx = server.db.begin().await?;
+        for sql in SQL {
+            let query = sqlx::query(sql)
+                .bind(&session.account.username)
+                .bind(client);
+            query.execute(&mut *tx).await?;
+        }
+        tx.commit().await
+    };
+    withdrawn
+        .await
+        .map_err(|error| DatabaseError::from(error).into_response())?;
+    Ok(Redirect::to("/consents"))
+}
+
+impl Server {
+    async fn clients_of(&self, user: &str) -> sqlx::Result<BTreeMap<String, Vec<String>>> {
+        const SQL: &str = "SELECT client_id, scope FROM authorization_consents
+                WHERE subject = $1 AND expires > $2
+            UNION SELECT client_id, scope FROM authorization_grants
+                WHERE subject = $1 AND expires > $2";
+        let query = sqlx::query_as(SQL).bind(user).bind(now());
+        let rows: Vec<(String, String)> = query.fetch_all(&self.db).await?;
+        let mut clients = BTreeMap::<_, Vec<_>>::new();
+        for (client, scopes) in rows {
+            let known = clients.entry(client).or_default();
+            known.extend(split(&scopes));
+            known.sort();
+            known.dedup();
+        }
+        Ok(clients)
+    }
+}
