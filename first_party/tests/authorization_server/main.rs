@@ -1,0 +1,20 @@
+//! The example `authorization_server`, as clients, users and attackers meet it.
+
+mod authorize;
+mod client;
+mod codes;
+mod consent;
+mod database;
+mod introspect;
+mod keys;
+mod login;
+mod logout;
+mod metadata;
+mod refresh;
+mod settings;
+mod token_endpoint;
+mod tokens;
+
+#[path = "../../examples/authorization_server/main.rs"]
+#[expect(dead_code, reason = "`main` is the example's alone")]
+mod example;
