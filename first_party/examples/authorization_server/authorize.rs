@@ -21,7 +21,7 @@ use url::{Url, form_urlencoded};
 
 use super::{
     clients::Client,
-    resources,
+    consent, login, resources,
     scopes::{granted, names},
     session::Session,
     settings::Server,
@@ -92,13 +92,13 @@ impl Server {
             .await
             .map_err(|error| request.unavailable(&error))?;
         let Some(session) = session.filter(|session| request.accepts(session)) else {
-            return request.ask(LOGIN_REQUIRED, || self.login_page(Some(&request), None));
+            return request.ask(LOGIN_REQUIRED, || login::page(Some(&request), None));
         };
         let scopes = self.granted(&request, &session);
         let consented = self.has_consented(&request, &session, &scopes).await;
         if !consented.map_err(|error| request.unavailable(&error))? {
             return request.ask(CONSENT_REQUIRED, || {
-                self.consent_page(&request, &session, &scopes)
+                consent::page(&request, &session, &scopes)
             });
         }
         let code = self.issue_code(&self.db, &request, &session, &scopes).await;

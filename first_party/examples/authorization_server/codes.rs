@@ -21,7 +21,7 @@ use super::{
     settings::Server,
     store::{after, hash, now},
     token::Failure,
-    tokens::{ACCESS_LIFETIME, IdLogin, Subject, TokenResponse},
+    tokens::{ACCESS_LIFETIME, IdLogin, NewToken, TokenResponse},
 };
 
 /// How long a code may take from here over the browser to the client.
@@ -30,7 +30,8 @@ pub const LIFETIME: Duration = Duration::from_mins(1);
 /// What a code was issued for.
 #[derive(FromRow)]
 pub struct Grant {
-    pub grant_id: String,
+    #[sqlx(rename = "grant_id")]
+    pub id: String,
     pub subject: String,
     pub client_id: String,
     pub scope: String,
@@ -110,12 +111,12 @@ impl Server {
                 return Err(error.into());
             }
         };
-        let mut tokens = self.issue(Subject {
+        let mut tokens = self.issue(NewToken {
             subject: &grant.subject,
             client_id: &client.id,
             audience: &checked.audience,
             scope: checked.scope,
-            grant_id: Some(&grant.grant_id),
+            grant_id: Some(&grant.id),
         });
         if has(&tokens.scope, OPENID) {
             tokens.id_token = Some(self.id_token(
@@ -129,7 +130,7 @@ impl Server {
             ));
         }
         if has(&tokens.scope, OFFLINE_ACCESS) {
-            tokens.refresh_token = Some(refresh::issue(&mut tx, &grant.grant_id).await?);
+            tokens.refresh_token = Some(refresh::issue(&mut tx, &grant.id).await?);
         }
         tx.commit().await?;
         tracing::info!(

@@ -21,6 +21,7 @@ use tower_cookies::Cookies;
 use super::{
     authorize::Request,
     codes::split,
+    login,
     refresh::ABSOLUTE_LIFETIME,
     scopes::all,
     session::Session,
@@ -78,34 +79,30 @@ pub async fn decide(
     Ok(request.redirect_with_code(&code))
 }
 
-impl Server {
-    pub fn consent_page(
-        &self,
-        request: &Request,
-        session: &Session,
-        scopes: &[String],
-    ) -> Response {
-        let is_granted = |scope: &&String| scopes.contains(scope);
-        let left_out = request
-            .oauth
-            .scopes
-            .iter()
-            .filter(|scope| !is_granted(scope))
-            .cloned();
-        let mut hidden = request.fields();
-        hidden.push(("user", session.account.username.clone()));
-        let consent = Consent {
-            client: request.oauth.client_id.clone(),
-            user: session.account.username.clone(),
-            scopes: all()
-                .filter(|(name, _)| scopes.iter().any(|scope| scope == name))
-                .collect(),
-            left_out: left_out.collect(),
-            hidden,
-        };
-        request.page(Page::new("Allow access?", consent))
-    }
+/// The question.
+pub fn page(request: &Request, session: &Session, scopes: &[String]) -> Response {
+    let is_granted = |scope: &&String| scopes.contains(scope);
+    let left_out = request
+        .oauth
+        .scopes
+        .iter()
+        .filter(|scope| !is_granted(scope))
+        .cloned();
+    let mut hidden = request.fields();
+    hidden.push(("user", session.account.username.clone()));
+    let consent = Consent {
+        client: request.oauth.client_id.clone(),
+        user: session.account.username.clone(),
+        scopes: all()
+            .filter(|(name, _)| scopes.iter().any(|scope| scope == name))
+            .collect(),
+        left_out: left_out.collect(),
+        hidden,
+    };
+    request.page(Page::new("Allow access?", consent))
+}
 
+impl Server {
     /// Whether this client already has the user's consent for all of these scopes.
     pub async fn has_consented(
         &self,
@@ -181,7 +178,7 @@ pub async fn consents(
     cookies: Cookies,
 ) -> Result<Response, DatabaseError> {
     let Some(session) = server.session(&cookies).await? else {
-        return Ok(server.login_page(None, None));
+        return Ok(login::page(None, None));
     };
     let user = session.account.username;
     let clients = server.clients_of(&user).await?;

@@ -38,7 +38,7 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     let flow = Flow::AuthorizationCode(AuthorizationCode::new(
         public_url.join("/authorize"),
         public_url.join("/token"),
-        Scopes::from_iter(all()),
+        all().collect::<Scopes>(),
     ));
     let mut api = Api::openapi();
     api.components

@@ -9,6 +9,7 @@ use aws_lc_rs::{
 };
 use axum::{
     Json,
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -20,6 +21,8 @@ use jsonwebtoken::{
 };
 use serde::Serialize;
 use serde_json::json;
+
+use super::settings::Server;
 
 pub const SIGNING_KEY_FILE: Setting = Setting {
     name: "SIGNING_KEY_FILE",
@@ -50,9 +53,9 @@ impl fmt::Debug for Keys {
 }
 
 /// `GET /jwks.json`: the public keys (RFC 7517, section 5).
-pub async fn jwks(keys: Keys) -> impl IntoResponse {
+pub async fn jwks(State(server): State<Server>) -> impl IntoResponse {
     let cache = [(header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}"))];
-    let keys: Vec<_> = keys.0.iter().map(|key| &key.jwk).collect();
+    let keys: Vec<_> = server.keys.0.iter().map(|key| &key.jwk).collect();
     (cache, Json(json!({ "keys": keys })))
 }
 

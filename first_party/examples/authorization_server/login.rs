@@ -31,13 +31,11 @@ pub async fn login(
     check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
     let username = params.get("username").unwrap_or_default().to_owned();
     let password = params.get("password").unwrap_or_default().to_owned();
-    let request = match params.has("client_id") {
-        true => Some(server.check(params)?),
-        false => None,
-    };
+    let is_for_client = params.has("client_id");
+    let request = is_for_client.then(|| server.check(params)).transpose()?;
     let user = match server.users.clone().authenticate(username, password).await {
         Ok(user) => user,
-        Err(refusal) => return Err(server.try_again(request.as_ref(), refusal)),
+        Err(refusal) => return Err(try_again(request.as_ref(), refusal)),
     };
     let begun = server.begin_session(&cookies, &user.subject).await;
     begun.map_err(|error| DatabaseError::from(error).into_response())?;
@@ -47,38 +45,36 @@ pub async fn login(
     Ok(Redirect::to(&next).into_response())
 }
 
-impl Server {
-    /// The form. Whoever logs in for a client returns to its request.
-    pub fn login_page(&self, request: Option<&Request>, mistake: Option<&'static str>) -> Response {
-        let form = Login {
-            client: request.map(|request| request.oauth.client_id.clone()),
-            mistake,
-            hidden: request.map(Request::fields).unwrap_or_default(),
-        };
-        let page = Page::new("Log in", form);
-        match request {
-            Some(request) => request.page(page),
-            None => page.into_response(),
-        }
+/// The form. Whoever logs in for a client returns to its request.
+pub fn page(request: Option<&Request>, mistake: Option<&'static str>) -> Response {
+    let form = Login {
+        client: request.map(|request| request.oauth.client_id.clone()),
+        mistake,
+        hidden: request.map(Request::fields).unwrap_or_default(),
+    };
+    let page = Page::new("Log in", form);
+    match request {
+        Some(request) => request.page(page),
+        None => page.into_response(),
     }
+}
 
-    /// The form once more. A wrong password, an unknown user and a disabled one look the same; too
-    /// many guesses and a failure of ours keep their status.
-    fn try_again(&self, request: Option<&Request>, refusal: Response) -> Response {
-        let (status, mistake) = match refusal.status() {
-            status if status.is_server_error() => return refusal,
-            StatusCode::TOO_MANY_REQUESTS => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many wrong passwords for this user name; try again in some minutes",
-            ),
-            _ => (StatusCode::BAD_REQUEST, "Incorrect user name or password"),
-        };
-        let wait = refusal.headers().get(header::RETRY_AFTER).cloned();
-        let mut response = self.login_page(request, Some(mistake));
-        response
-            .headers_mut()
-            .extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
-        *response.status_mut() = status;
-        response
-    }
+/// The form once more. A wrong password, an unknown user and a disabled one look the same; too
+/// many guesses and a failure of ours keep their status.
+fn try_again(request: Option<&Request>, refusal: Response) -> Response {
+    let (status, mistake) = match refusal.status() {
+        status if status.is_server_error() => return refusal,
+        StatusCode::TOO_MANY_REQUESTS => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many wrong passwords for this user name; try again in some minutes",
+        ),
+        _ => (StatusCode::BAD_REQUEST, "Incorrect user name or password"),
+    };
+    let wait = refusal.headers().get(header::RETRY_AFTER).cloned();
+    let mut response = page(request, Some(mistake));
+    response
+        .headers_mut()
+        .extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
+    *response.status_mut() = status;
+    response
 }

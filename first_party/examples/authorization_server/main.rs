@@ -101,7 +101,7 @@ pub fn app(server: Server) -> Router {
     let name_metadata = map_response_with_state(public_url.clone(), metadata::name_it);
     let endpoints = access_token::endpoints().route_layer(name_metadata);
     let routes = pages
-        .merge(for_clients(&server))
+        .merge(for_clients())
         .merge(endpoints)
         .merge(docs::app(&public_url))
         .with_state(server);
@@ -110,8 +110,7 @@ pub fn app(server: Server) -> Router {
 }
 
 /// What clients call, in their own name and from any origin.
-fn for_clients(server: &Server) -> Router<Server> {
-    let keys = server.keys.clone();
+fn for_clients() -> Router<Server> {
     let metadata = || get_only(metadata::authorization_server);
     let oauth = Router::new()
         .route("/token", post(token::token))
@@ -128,7 +127,7 @@ fn for_clients(server: &Server) -> Router<Server> {
             metadata::PROTECTED_RESOURCE,
             get_only(metadata::protected_resource),
         )
-        .route("/jwks.json", get_only(async || keys::jwks(keys).await))
+        .route("/jwks.json", get_only(keys::jwks))
         .route(
             "/userinfo",
             get_and_post(userinfo::userinfo, userinfo::userinfo),

@@ -20,7 +20,7 @@ use super::{
     settings::Server,
     store::{after, hash, now},
     token::Failure,
-    tokens::{Subject, TokenResponse},
+    tokens::{NewToken, TokenResponse},
 };
 
 /// How long a refresh token waits for its use.
@@ -60,14 +60,14 @@ impl Server {
         // Less may be asked for, never more; a mistake here leaves the token as it was.
         let scopes = scope::narrow(params.get("scope"), &split(&grant.scope))?;
         let audience = audience(params, &grant.resources)?;
-        let mut tokens = self.issue(Subject {
+        let mut tokens = self.issue(NewToken {
             subject: &grant.subject,
             client_id: &client.id,
             audience: &audience,
             scope: granted(&scopes, &account.scopes, &client.scopes).join(" "),
-            grant_id: Some(&grant.grant_id),
+            grant_id: Some(&grant.id),
         });
-        tokens.refresh_token = Some(issue(&mut tx, &grant.grant_id).await?);
+        tokens.refresh_token = Some(issue(&mut tx, &grant.id).await?);
         tx.commit().await?;
         tracing::info!(
             "a refresh token was used and replaced; the new token opens [{}]",

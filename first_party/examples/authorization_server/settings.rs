@@ -7,9 +7,11 @@ use common::{
     database::DATABASE_URL,
     random_token,
     settings::{
-        FromSettings, Home, PublicUrl, RUST_LOG, Setting, Settings, check_endpoint, is_published,
+        FromSettings, Home, PublicUrl, RUST_LOG, Secrets, Setting, Settings, check_endpoint,
+        is_published,
     },
 };
+use first_party::token::Tokens;
 use sqlx::SqlitePool;
 use tokio::task::JoinSet;
 use url::Url;
@@ -118,7 +120,9 @@ impl FromSettings for Server {
         let keys = Keys::from_settings(settings);
         let clients = clients(settings);
         let resources = resources(settings);
-        let users = Users::from_settings(settings).await;
+        // The tokens of the example `users`, of which nobody gets one here.
+        let tokens = Tokens::new(&Secrets::random(), settings.public_url().clone());
+        let users = Users::open(settings, tokens).await;
         let ((keys, (clients, commands)), users) = keys.zip(clients).zip(users)?;
         let db = users.db.clone();
         store::migrate(&db, settings, &DATABASE_URL).await?;

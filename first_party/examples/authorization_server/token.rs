@@ -14,7 +14,7 @@ use super::{
     resources,
     scopes::{granted, names, without_a_person},
     settings::Server,
-    tokens::{Issued, Subject, TokenResponse},
+    tokens::{Issued, NewToken, TokenResponse},
 };
 
 /// `POST /token`: a code, a refresh token or its own credentials get a client a token.
@@ -51,7 +51,7 @@ impl Server {
         let scopes = granted(&scopes, &client.scopes, &client.scopes);
         let granted = resources::requested(params, &self.resources)?;
         tracing::info!("a client proved who it is and got a token of its own");
-        Ok(self.issue(Subject {
+        Ok(self.issue(NewToken {
             // A client that is called like a user is not taken for the user.
             subject: &format!("{CLIENT}{}", client.id),
             client_id: &client.id,

@@ -52,7 +52,7 @@ pub struct IdClaims {
 }
 
 /// Whom an access token is for, and what it opens where.
-pub struct Subject<'a> {
+pub struct NewToken<'a> {
     pub subject: &'a str,
     pub client_id: &'a str,
     pub audience: &'a str,
@@ -63,7 +63,7 @@ pub struct Subject<'a> {
 
 impl Server {
     /// An access token (RFC 9068, section 2), and the answer that it is given in.
-    pub fn issue(&self, token: Subject<'_>) -> TokenResponse {
+    pub fn issue(&self, token: NewToken<'_>) -> TokenResponse {
         let iat = unix_now();
         let unique = random_token();
         let claims = Claims {

@@ -75,7 +75,7 @@ impl Running {
     }
 
     /// The same server for another client.
-    pub fn as_client(mut self, id: &str) -> Self {
+    pub fn with_client(mut self, id: &str) -> Self {
         self.client = self.app.clients.find(id).expect("such a client").clone();
         self
     }
@@ -152,11 +152,17 @@ impl Running {
             .await
     }
 
-    /// All of it, for a user who is not logged in; the redirect to the client.
+    /// All of it, as far as it is asked for; the redirect to the client.
     pub async fn callback(&self, browser: &mut Browser, login: &Login) -> Answer {
-        let form = self.visit(browser, login).await;
-        let consent = self.log_in(browser, &form).await;
-        self.allow(browser, &consent).await
+        let mut answer = self.visit(browser, login).await;
+        while answer.status == 200 {
+            answer = if answer.body.contains("name=\"password\"") {
+                self.log_in(browser, &answer).await
+            } else {
+                self.allow(browser, &answer).await
+            };
+        }
+        answer
     }
 
     /// A code for this login.

@@ -143,14 +143,15 @@ async fn a_user_sees_and_withdraws_what_they_allowed() {
     let tokens = server
         .tokens_in(&mut browser, "openid offline_access")
         .await;
-    let phone = server.as_client("phone");
+    let phone = server.with_client("phone");
     phone.tokens_in(&mut browser, "some.scope").await;
-    let server = phone.as_client("demo");
+    let server = phone.with_client("demo");
     let page = browser.visit(server.url("/consents")).await;
     for shown in ["demo", "phone", "offline_access", "some.scope"] {
         assert!(page.body.contains(shown), "{}", page.body);
     }
-    let answer = server.submit(&mut browser, &page, &[]).await;
+    let withdraw = [("client_id", "demo")];
+    let answer = browser.post(server.url("/consents"), &withdraw).await;
     let page = browser.visit(server.url(answer.location())).await;
     assert!(
         !page.body.contains("demo") && page.body.contains("phone"),

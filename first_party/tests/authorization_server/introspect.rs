@@ -67,7 +67,7 @@ async fn a_client_revokes_its_own_tokens_and_nobody_elses() {
     server.assert_dead(&access).await;
     assert_eq!(error(&server.refresh(&refresh).await), invalid_grant());
 
-    let phone = server.as_client("phone");
+    let phone = server.with_client("phone");
     let tokens = phone.tokens(OFFLINE).await;
     let access = text(&tokens, "access_token");
     assert_eq!(

@@ -195,9 +195,9 @@ async fn a_key_that_cannot_sign_is_a_problem() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("SIGNING_KEY_FILE "), "{found:?}");
         // Also as the second one.
-        let fine = folder.join("fine");
-        fs::write(&fine, &good).expect("a file");
-        let both = format!("{},{file}", fine.display());
+        let first = folder.join("first");
+        fs::write(&first, &good).expect("a file");
+        let both = format!("{},{file}", first.display());
         assert_eq!(problems(&[("SIGNING_KEY_FILE", &both)]).await, found);
     }
     let found = problems(&[("SIGNING_KEY_FILE", "/nowhere.pem")]).await;

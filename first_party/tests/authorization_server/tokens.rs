@@ -8,7 +8,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testing::{Answer, Browser, start};
 
-use super::client::{Running, claims, folder, kept_in, part, server, server_with, text, vars};
+use super::client::{
+    Running, claims, folder, kept_in, part, server, server_of, server_with, text, vars,
+};
 
 // check 209
 #[tokio::test]
@@ -124,8 +126,7 @@ async fn assert_invalid(server: &Running, case: &str, token: &str) {
 async fn a_token_that_is_not_signed_as_ours_are_is_invalid() {
     let folder = folder("forged");
     let own = kept_in(&folder);
-    let mut server = server_with(&vars(&own)).await;
-    server.client = server.app.clients.find("shop").expect("it").clone();
+    let server = server_of(&vars(&own), Vec::new(), "shop").await;
     let own_key = EncodingKey::from_ec_der(&super::keys::der_of(&folder.join("key.pem")));
     let good = text(&server.tokens("openid some.scope").await, "access_token");
     let (header, claims) = (part(&good, 0), claims(&good));
@@ -208,8 +209,7 @@ async fn a_token_that_is_not_signed_as_ours_are_is_invalid() {
 async fn a_token_for_somebody_else_or_from_somebody_else_is_invalid() {
     let folder = folder("claims");
     let own = kept_in(&folder);
-    let mut server = server_with(&vars(&own)).await;
-    server.client = server.app.clients.find("shop").expect("it").clone();
+    let server = server_of(&vars(&own), Vec::new(), "shop").await;
     let key = EncodingKey::from_ec_der(&super::keys::der_of(&folder.join("key.pem")));
     let good = text(&server.tokens("openid some.scope").await, "access_token");
     let issuer = server.http.public_url.to_string();
