@@ -14,7 +14,7 @@ use axum::{
 use common::{error::Detail, http::Http, settings::check_endpoint};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{Jwk, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -29,6 +29,8 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 /// How long after an attempt no other one is made: anybody can make up a `kid`, and must not make us
 /// ask the authorization server with each request.
 const PAUSE: Duration = Duration::from_secs(10);
+/// The same after a failure, which should be over soon.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long a request waits for keys; less than the server gives a request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -98,33 +100,41 @@ impl Keys {
             {
                 let keys = self.clone();
                 // Nobody waits for it: the key that is known may be used meanwhile.
-                tokio::spawn(async move { keys.fetch_unless_tried().await });
+                tokio::spawn(async move { keys.fetch_unless_tried(kept.fetched).await });
             }
             return Ok(Some(key));
         }
-        let is_known = timeout(PATIENCE, self.fetch_unless_tried()).await;
+        let is_known = timeout(PATIENCE, self.fetch_unless_tried(kept.fetched)).await;
         match find(&self.kept().keys, kid) {
             None if !is_known.unwrap_or(false) => Err(unavailable()),
             key => Ok(key),
         }
     }
 
-    /// Fetches the keys, if that was not tried just now; whether the last try succeeded.
-    async fn fetch_unless_tried(&self) -> bool {
+    /// Fetches newer keys than those of `last`, if that was not tried just now; whether the last try
+    /// succeeded.
+    async fn fetch_unless_tried(&self, last: Option<Instant>) -> bool {
         let mut attempt = self.0.attempt.lock().await;
-        if let Some(Attempt { ended, succeeded }) = *attempt
-            && ended.elapsed() < PAUSE
-        {
-            return succeeded;
+        if self.kept().fetched != last {
+            return true;
         }
-        let is_first = self.kept().fetched.is_none();
+        if let Some(Attempt { ended, succeeded }) = *attempt {
+            let pause = if succeeded {
+                PAUSE
+            } else {
+                PAUSE_AFTER_FAILURE
+            };
+            if ended.elapsed() < pause {
+                return succeeded;
+            }
+        }
         let fetched = timeout(PATIENCE, self.fetch()).await;
         let fetched = fetched.unwrap_or_else(|_| Err("it takes too long".into()));
         if let Err(why) = &fetched {
             tracing::warn!("no keys from {}: {why}", self.0.issuer);
         }
         // The first keys were not asked for because of an unknown name.
-        *attempt = (!is_first || fetched.is_err()).then(|| Attempt {
+        *attempt = (last.is_some() || fetched.is_err()).then(|| Attempt {
             ended: Instant::now(),
             succeeded: fetched.is_ok(),
         });
@@ -187,18 +197,22 @@ impl Keys {
 fn find(keys: &[Jwk], kid: &str) -> Option<(DecodingKey, Algorithm)> {
     let named = |key: &&Jwk| key.common.key_id.as_deref() == Some(kid);
     let key = keys.iter().find(named)?;
-    let algorithm = match key.common.key_algorithm {
-        Some(KeyAlgorithm::RS256) => Algorithm::RS256,
-        Some(KeyAlgorithm::ES256) => Algorithm::ES256,
+    let algorithm = match (&key.algorithm, key.common.key_algorithm) {
+        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
+        (AlgorithmParameters::EllipticCurve(point), None | Some(KeyAlgorithm::ES256))
+            if point.curve == EllipticCurve::P256 =>
+        {
+            Algorithm::ES256
+        }
         _ => return None,
     };
     let signs = !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
     let key = DecodingKey::from_jwk(key).ok().filter(|_| signs)?;
-    (key.family() == algorithm.family()).then_some((key, algorithm))
+    Some((key, algorithm))
 }
 
 fn unavailable() -> Response {
-    let wait = [(header::RETRY_AFTER, "10")];
+    let wait = [(header::RETRY_AFTER, "2")];
     let detail = Detail::of("the keys of the authorization server cannot be had; please try again");
     (StatusCode::SERVICE_UNAVAILABLE, wait, detail).into_response()
 }
