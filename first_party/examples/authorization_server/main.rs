@@ -54,7 +54,7 @@ mod login;
 mod logout;
 mod metadata;
 #[path = "../users/passwords.rs"]
-mod passwords;
+pub mod passwords;
 pub mod refresh;
 mod resources;
 mod revoke;

@@ -1,12 +1,16 @@
 //! The example `authorization_server`, as clients, users and attackers meet it.
 
+mod api;
 mod authorize;
+#[cfg(feature = "browser")]
+mod browser;
 mod client;
 mod codes;
 mod consent;
 mod database;
 mod introspect;
 mod keys;
+mod leaks;
 mod login;
 mod logout;
 mod metadata;
@@ -18,3 +22,6 @@ mod tokens;
 #[path = "../../examples/authorization_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
+#[path = "../../examples/resource_server/main.rs"]
+#[expect(dead_code, reason = "`main` is the example's alone")]
+mod resource_server;
