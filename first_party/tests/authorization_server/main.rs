@@ -18,6 +18,7 @@ mod refresh;
 mod settings;
 mod token_endpoint;
 mod tokens;
+mod whole;
 
 #[path = "../../examples/authorization_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
