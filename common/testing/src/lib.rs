@@ -20,6 +20,7 @@ pub mod plain;
 pub mod program;
 pub mod provider;
 pub mod rubbish;
+pub mod tls;
 
 /// Starts an app on free ports of this machine, with these settings beside.
 ///

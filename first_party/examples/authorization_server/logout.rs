@@ -102,7 +102,6 @@ impl Request {
 
 #[derive(Deserialize)]
 struct HintHeader {
-    typ: String,
     kid: String,
 }
 
@@ -156,7 +155,7 @@ impl Server {
             return Ok(None);
         };
         let verified = crypto::verify(signature, message.as_bytes(), &key, algorithm);
-        let is_ours = header.typ == "JWT" && claims.iss == self.issuer;
+        let is_ours = claims.iss == self.issuer;
         Ok((matches!(verified, Ok(true)) && is_ours).then_some(claims))
     }
 }

@@ -16,6 +16,8 @@ mod logout;
 mod metadata;
 mod refresh;
 mod settings;
+#[cfg(feature = "third_party")]
+mod third_party;
 mod token_endpoint;
 mod tokens;
 mod whole;
