@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
 //! takes it back and shows the token.
 //!
@@ -32,6 +36,7 @@ use axum::{Json, Router, extract::State, response::Redirect, routing::get};
 use common::{
     Page, Params, Result, cookies,
     error::{NO_STORE, NoStore},
+    flow,
     oauth::OAuth,
     server::{PublicHost, get_only, protect},
     token::Token,
@@ -45,6 +50,7 @@ pub fn app(oauth: OAuth) -> Router {
         .route("/", get(index))
         .route("/login", get_only(login))
         .route("/auth", get_only(auth))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(oauth);
 
@@ -56,6 +62,7 @@ pub fn app(oauth: OAuth) -> Router {
 struct Index {
     provider: String,
     login_url: String,
+    flow: bool,
 }
 
 /// `GET /`: what this shows, and a link to begin.
@@ -67,6 +74,7 @@ async fn index(State(oauth): State<OAuth>) -> Page<Index> {
         Index {
             provider,
             login_url,
+            flow: oauth.flows().are_shown(),
         },
     )
 }
@@ -88,6 +96,6 @@ async fn auth(
     let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
     let login = oauth.exchange(code).await?; // step 3: the code for a token
 
-    tracing::info!("4/4 we show the token to you; a real application keeps it to itself");
+    oauth.narrate_shown(&login.token);
     Ok((NO_STORE, Json(login.token)))
 }

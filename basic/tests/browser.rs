@@ -10,7 +10,7 @@ async fn a_person_logs_in_and_sees_the_token() {
 
     browser.open(server.public_url.join("/")).await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.see("wants to know who you are").await;
     browser.assert_well_made().await;
     browser.picture("consent.png").await;
@@ -23,6 +23,9 @@ async fn a_person_logs_in_and_sees_the_token() {
             .await
             .starts_with(&server.public_url.join("/auth?code="))
     );
+    browser.open(server.public_url.join("/flow")).await;
+    browser.see("4/4 we show the token to you").await;
+    browser.picture("flow.png").await;
 
     browser.assert_clean(&[]).await;
     browser.close().await;
@@ -47,8 +50,8 @@ async fn who_reloads_or_goes_back_is_told_to_start_again() {
     browser
         .see("it has expired or was used; please start again")
         .await;
-    browser.press("Go on from the start page").await;
-    browser.press("Log in with Discord").await;
+    browser.press("Continue from the start page").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Allow").await;
     browser.see("access_token").await;
 
@@ -65,10 +68,41 @@ async fn a_person_says_no_and_is_told_how_to_go_on() {
     browser.press("Deny").await;
     browser.see("access_denied").await;
     browser.assert_well_made().await;
-    browser.press("Go on from the start page").await;
-    browser.see("Log in with Discord").await;
+    browser.press("see where it stopped").await;
+    browser.see("It stopped here").await;
+    browser.assert_well_made().await;
+    browser.press("Start page").await;
+    browser.see("Log in with the demo provider").await;
 
     browser.assert_clean(&["status of 403"]).await;
+    browser.close().await;
+}
+
+/// Follows what the pages say and nothing else.
+#[tokio::test]
+async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
+    let server = start(basic::app, &[]).await;
+    let browser = Chromium::start().await;
+
+    browser.open(server.public_url.join("/")).await;
+    browser.press("Log in with the demo provider").await;
+    browser.press("Allow").await;
+    browser.see("access_token").await;
+    browser.driver.refresh().await.unwrap();
+    browser.see("please start again").await;
+    browser.press("Continue from the start page").await;
+    browser.press("Log in with the demo provider").await;
+    browser.press("Deny").await;
+    browser.see("access_denied").await;
+    browser.press("Continue from the start page").await;
+    browser.press("See every message").await;
+    browser.see("It stopped here").await;
+    browser.see("4/4 we show the token to you").await;
+    browser.assert_well_made().await;
+
+    browser
+        .assert_clean(&["status of 400", "status of 403"])
+        .await;
     browser.close().await;
 }
 
@@ -111,11 +145,11 @@ async fn who_strays_to_the_provider_finds_the_way_back() {
     browser.open(format!("{origin}/nothing")).await;
     browser.see("Not Found").await;
     browser.assert_well_made().await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.see("This plays Discord").await;
     browser.assert_well_made().await;
     browser.press("Go to the application").await;
-    browser.see("Log in with Discord").await;
+    browser.see("Log in with the demo provider").await;
 
     browser.assert_clean(&["status of 404"]).await;
     browser.close().await;

@@ -4,7 +4,13 @@ use common::server::Server;
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use testing::{Answer, Browser, param_of, start, url};
+use testing::{
+    Answer, Browser,
+    crowd::{count, submit},
+    param_of,
+    program::Program,
+    query_of, start, url,
+};
 
 const CLIENT_ID: &str = "the-application";
 const CLIENT_SECRET: &str = "the-password-of-it";
@@ -384,6 +390,127 @@ async fn nobody_gets_more_than_the_person_allowed() {
         ];
         assert_refused(&demo.token(&form).await, 400, "invalid_scope", scope);
     }
+}
+
+#[tokio::test]
+async fn a_refresh_for_less_is_not_for_less_for_ever() {
+    let demo = Demo::start().await;
+    let challenge = challenge();
+    let form = with(demo.request(&challenge), "scope", Some("identify email"));
+    let code = param_of(demo.allow(&form).await.location(), "code");
+    let mut token = demo.token(&demo.exchange(&code)).await.json();
+    for (asked, granted) in [(Some("email"), "email"), (None, "identify email")] {
+        let refresh_token = token["refresh_token"].as_str().expect("a token");
+        let form = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        token = demo.token(&with(form, "scope", asked)).await.json();
+        assert_eq!(token["scope"], granted);
+    }
+}
+
+#[tokio::test]
+async fn no_parameter_is_sent_twice() {
+    let demo = Demo::start().await;
+    let challenge = challenge();
+    for (name, value) in demo.request(&challenge) {
+        let mut form = demo.request(&challenge);
+        form.push((name, value));
+        for answer in [demo.ask(&form).await, demo.allow(&form).await] {
+            if matches!(name, "client_id" | "redirect_uri") {
+                let redirect = answer.header("location");
+                assert_eq!((answer.status, redirect), (400, ""), "{name}");
+            } else {
+                let error = param_of(answer.location(), "error");
+                assert_eq!(error, "invalid_request", "{name}");
+            }
+        }
+    }
+}
+
+// check 173
+#[tokio::test]
+async fn another_site_cannot_press_allow() {
+    let demo = Demo::start().await;
+    let own = demo.origin.origin().ascii_serialization();
+    for (header, value, is_own) in [
+        ("sec-fetch-site", "cross-site", false),
+        ("sec-fetch-site", "same-site", false),
+        ("sec-fetch-site", "none", false),
+        ("origin", "https://evil.example", false),
+        ("origin", "null", false),
+        ("origin", demo.redirect_uri.trim_end_matches("/auth"), false),
+        ("sec-fetch-site", "same-origin", true),
+        ("origin", &own, true),
+    ] {
+        let url = demo.origin.join("/oauth2/authorize").expect("a URL");
+        let challenge = challenge();
+        let decision = [("username", "ada"), ("decision", "allow")];
+        let form = [demo.request(&challenge), decision.to_vec()].concat();
+        let request = demo.browser.request(Method::POST, url).form(&form);
+        let request = request.header(header, value);
+        let answer = demo.browser.clone().send(request).await;
+        let status = if is_own { 303 } else { 403 };
+        let case = format!("{header}: {value}");
+        assert_eq!(answer.status, status, "{case}");
+        assert_eq!(answer.header("location").is_empty(), !is_own, "{case}");
+    }
+}
+
+// check 173
+#[tokio::test]
+async fn what_a_request_makes_the_provider_keep_is_short() {
+    let demo = Demo::start().await;
+    let (challenge, long) = (challenge(), "n".repeat(129));
+    let error = |answer: &Answer| param_of(answer.location(), "error");
+    for (nonce, expected) in [(&long[1..], ""), (&long, "invalid_request")] {
+        let form = with(demo.request(&challenge), "nonce", Some(nonce));
+        assert_eq!(error(&demo.allow(&form).await), expected);
+    }
+    let scope = "email identify ".repeat(1000);
+    let form = with(demo.request(&challenge), "scope", Some(scope.trim()));
+    let code = param_of(demo.allow(&form).await.location(), "code");
+    let token = demo.token(&demo.exchange(&code)).await.json();
+    assert_eq!(token["scope"], "email identify", "each once");
+    let name = ("username", &*"a".repeat(101));
+    let form = [demo.request(&challenge), vec![name, ("decision", "allow")]].concat();
+    let url = demo.origin.join("/oauth2/authorize").expect("a URL");
+    assert_eq!(demo.browser.clone().post(url, &form).await.status, 400);
+}
+
+// check 173
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_nobody_redeems_take_no_memory() {
+    let program = Program::start(
+        env!("CARGO_BIN_EXE_basic"),
+        &[("RUST_LOG", "warn,common::server=info")],
+    );
+    let login = Browser::new().get(program.join("/login")).await;
+    let mut consent = Url::parse(login.location()).expect("a URL");
+    let demo = consent.socket_addrs(|| None).expect("an address")[0];
+    let (scope, long) = ("identify email ".repeat(20), "n".repeat(200));
+    let mut request = query_of(login.location());
+    request.retain(|(name, _)| !matches!(&**name, "scope" | "state"));
+    let longest = [
+        ("scope", scope.trim()),
+        ("state", &long),
+        ("nonce", &long[..128]),
+        ("username", &long[..100]),
+        ("decision", "allow"),
+    ];
+    let mut form = consent.query_pairs_mut();
+    let form = form.clear().extend_pairs(request).extend_pairs(longest);
+    let form = form.finish().query().expect("a form");
+
+    submit(demo, "/oauth2/authorize", form, 303, 400).await;
+    let before = program.memory().expect("Linux says it");
+    let count = count("AUTHORIZATIONS", 20_000);
+    submit(demo, "/oauth2/authorize", form, 303, count).await;
+    let after = program.memory().expect("Linux says it");
+    println!("{count} authorizations: {before} MiB before, {after} MiB after them");
+    assert!(after < before + 20, "{before} MiB, {after} MiB");
 }
 
 #[tokio::test]

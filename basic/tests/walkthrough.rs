@@ -16,7 +16,7 @@ async fn a_person_who_allows_it_sees_the_token() {
     assert_eq!(index.status, 200);
     assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
     let link = format!(
-        "<a href=\"{}/login\">Log in with Discord</a>",
+        "<a href=\"{}/login\">Log in with the demo provider</a>",
         server.public_url
     );
     assert!(index.body.contains(&link), "{}", index.body);

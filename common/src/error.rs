@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use axum::{
-    Json,
+    Extension, Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 mod negotiate;
 mod oauth_error;
 
+use negotiate::StopsFlow;
 pub(crate) use negotiate::{Finished, negotiate, prefers_html};
 pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint, without_code};
 
@@ -103,6 +104,22 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether `GET /flow` shows where it happened.
+    fn stops_flow(&self) -> bool {
+        matches!(
+            self,
+            Self::StateMismatch
+                | Self::IssuerMismatch
+                | Self::Denied
+                | Self::Refused(_)
+                | Self::GrantRefused
+                | Self::Provider(_)
+                | Self::ProviderTimeout
+        )
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
@@ -111,6 +128,9 @@ impl IntoResponse for Error {
             other => tracing::info!("refused: {other}"),
         }
         let body = (self.status(), Detail::of(self.to_string()));
+        if self.stops_flow() {
+            return (Extension(StopsFlow), body).into_response();
+        }
         match self {
             // A 401 must say how to authenticate (RFC 9110, section 15.5.2). At the sight of this
             // scheme no browser asks for a password.

@@ -2,72 +2,143 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// Values under keys that are used once, kept for a while and never more than so many: what
-/// anybody can make the server remember must have an end.
-#[derive(Debug)]
+/// Values under string keys, each for a limited time, and at most so many at once: anyone can make
+/// a server remember something, so there must be an end to it.
+///
+/// The lock is inside. It is held during one call only, and so must be everything that has to
+/// happen at once: change a value with [`update`](Self::update), not by `get` and `insert`.
 pub struct Expiring<V> {
-    values: HashMap<String, (Instant, V)>,
-    /// The keys, the oldest first.
-    order: VecDeque<String>,
     lifetime: Duration,
     capacity: usize,
+    table: Mutex<Table<V>>,
+}
+
+struct Table<V> {
+    /// When each value expires, and the value.
+    values: HashMap<String, (Instant, V)>,
+    /// The same keys, the oldest first.
+    order: VecDeque<String>,
 }
 
 impl<V> Expiring<V> {
     /// An empty table.
     pub fn new(lifetime: Duration, capacity: usize) -> Self {
-        Self {
+        let table = Mutex::new(Table {
             values: HashMap::new(),
             order: VecDeque::new(),
+        });
+        Self {
             lifetime,
             capacity,
+            table,
         }
     }
 
-    /// Adds a value; when there is no room, the oldest goes.
-    pub fn insert(&mut self, key: String, value: V) {
-        self.remove(&key);
-        while self.order.len() >= self.capacity || self.oldest_has_expired() {
-            self.order
-                .pop_front()
-                .map(|oldest| self.values.remove(&oldest));
-        }
-        self.order.push_back(key.clone());
-        self.values
-            .insert(key, (Instant::now() + self.lifetime, value));
+    /// Adds a value, or replaces it and lets it live anew. A full table forgets its oldest value.
+    pub fn insert(&self, key: String, value: V) {
+        self.insert_into(&mut self.lock(), key, value);
     }
 
-    /// The value, unless it has expired.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+    /// Adds a value if there is none under this key; says whether it was added.
+    pub fn insert_new(&self, key: &str, value: V) -> bool {
+        let mut table = self.lock();
+        let is_new = table.get_mut(key).is_none();
+        if is_new {
+            self.insert_into(&mut table, key.to_owned(), value);
+        }
+        is_new
+    }
+
+    /// A copy of the value, unless it has expired.
+    pub fn get(&self, key: &str) -> Option<V>
+    where
+        V: Clone,
+    {
+        self.update(key, |value| value.clone())
+    }
+
+    /// Changes the value, unless it has expired, and returns what `change` does. The value does not
+    /// live longer for it.
+    pub fn update<R>(&self, key: &str, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.lock().get_mut(key).map(change)
+    }
+
+    /// A copy of the value. One that is not there, or has expired, is made and added first.
+    pub fn get_or_insert_with(&self, key: &str, make: impl FnOnce() -> V) -> V
+    where
+        V: Clone,
+    {
+        let mut table = self.lock();
+        if let Some(value) = table.get_mut(key) {
+            return value.clone();
+        }
+        let value = make();
+        self.insert_into(&mut table, key.to_owned(), value.clone());
+        value
+    }
+
+    /// Forgets a value.
+    pub fn remove(&self, key: &str) {
+        self.lock().remove(key);
+    }
+
+    /// Forgets all values but these.
+    pub fn retain(&self, keep: impl Fn(&V) -> bool) {
+        let Table { values, order } = &mut *self.lock();
+        values.retain(|_, (_, value)| keep(value));
+        order.retain(|key| values.contains_key(key));
+    }
+
+    fn insert_into(&self, table: &mut Table<V>, key: String, value: V) {
+        let now = Instant::now();
+        table.remove(&key);
+        while table.order.len() >= self.capacity || table.oldest_has_expired(now) {
+            let oldest = table.order.pop_front();
+            oldest.map(|oldest| table.values.remove(&oldest));
+        }
+        table.order.push_back(key.clone());
+        table.values.insert(key, (now + self.lifetime, value));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<V>> {
+        // A change that panicked leaves a value of its type, which is all that is promised.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Table<V> {
+    fn get_mut(&mut self, key: &str) -> Option<&mut V> {
         let (expires, value) = self.values.get_mut(key)?;
         (*expires > Instant::now()).then_some(value)
     }
 
-    /// Forgets a value.
-    pub fn remove(&mut self, key: &str) {
-        // With its place: or else what is removed and added again pushes the others out.
+    fn remove(&mut self, key: &str) {
+        // With its place: otherwise a key that comes and goes would push the others out.
         if self.values.remove(key).is_some() {
             self.order.retain(|known| known != key);
         }
     }
 
-    /// Forgets all values but these.
-    pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
-        self.values.retain(|_, (_, value)| keep(value));
+    fn oldest_has_expired(&self, now: Instant) -> bool {
+        let oldest = self.order.front().and_then(|key| self.values.get(key));
+        oldest.is_some_and(|(expires, _)| *expires <= now)
     }
+}
 
-    fn oldest_has_expired(&self) -> bool {
-        let expired = |key| {
-            self.values
-                .get(key)
-                .is_none_or(|(expires, _)| *expires <= Instant::now())
-        };
-        self.order.front().is_some_and(expired)
+/// Only how full it is: keys and values are codes and tokens.
+impl<V> fmt::Debug for Expiring<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expiring")
+            .field("len", &self.lock().order.len())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,43 +146,73 @@ impl<V> Expiring<V> {
 mod tests {
     use super::*;
 
+    fn sizes<V>(table: &Expiring<V>) -> (usize, usize) {
+        let table = table.lock();
+        (table.values.len(), table.order.len())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_forgets_what_is_old() {
-        let mut table = Expiring::new(Duration::from_secs(30), 10);
+        let table = Expiring::new(Duration::from_secs(30), 10);
         table.insert("a".into(), 1);
         tokio::time::advance(Duration::from_secs(29)).await;
         table.insert("b".into(), 2);
-        assert_eq!(table.get_mut("a"), Some(&mut 1));
+        assert_eq!(table.get("a"), Some(1));
+        table.update("a", |value| *value += 1);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(table.get_mut("a"), None);
-        assert_eq!(table.get_mut("b"), Some(&mut 2));
+        assert_eq!((table.get("a"), table.get("b")), (None, Some(2)));
+        assert_eq!(table.update("a", |_| ()), None);
         table.insert("c".into(), 3);
-        assert_eq!(table.values.len(), 2);
+        assert_eq!(sizes(&table), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_expired_is_made_anew() {
+        let table = Expiring::new(Duration::from_secs(30), 10);
+        assert_eq!(table.get_or_insert_with("a", || 1), 1);
+        assert_eq!(table.get_or_insert_with("a", || 2), 1);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(table.get_or_insert_with("a", || 3), 3);
+        assert!(!table.insert_new("a", 4));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert!(table.insert_new("a", 5));
+        assert_eq!(sizes(&table), (1, 1));
     }
 
     #[test]
     fn it_never_grows_beyond_its_capacity() {
-        let mut table = Expiring::new(Duration::from_secs(30), 3);
+        let table = Expiring::new(Duration::from_secs(30), 3);
         for n in 0..100 {
             table.insert(n.to_string(), n);
             table.remove(&(n / 2).to_string());
         }
-        assert!(table.values.len() <= 3 && table.order.len() <= 3);
-        assert_eq!(table.get_mut("99"), Some(&mut 99));
+        let (values, order) = sizes(&table);
+        assert!(values <= 3 && order <= 3);
+        assert_eq!(table.get("99"), Some(99));
     }
 
     #[test]
     fn what_comes_and_goes_pushes_nothing_out() {
-        let mut table = Expiring::new(Duration::from_secs(30), 3);
+        let table = Expiring::new(Duration::from_secs(30), 3);
         table.insert("kept".into(), 0);
         for n in 1..100 {
             table.insert("busy".into(), n);
-            if n % 2 == 0 {
-                table.remove("busy");
+            match n % 3 {
+                0 => table.remove("busy"),
+                1 => table.retain(|value| *value != n),
+                _ => {}
             }
         }
-        assert_eq!(table.get_mut("kept"), Some(&mut 0));
-        assert_eq!(table.get_mut("busy"), Some(&mut 99));
-        assert_eq!(table.order.len(), 2);
+        table.insert("busy".into(), 100);
+        assert_eq!((table.get("kept"), table.get("busy")), (Some(0), Some(100)));
+        assert_eq!(sizes(&table), (2, 2));
+    }
+
+    // check 145
+    #[test]
+    fn its_debug_shows_neither_keys_nor_values() {
+        let table = Expiring::new(Duration::from_secs(30), 3);
+        table.insert("a-refresh-token".into(), "an-access-token");
+        assert_eq!(format!("{table:?}"), "Expiring { len: 1, capacity: 3, .. }");
     }
 }

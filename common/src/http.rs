@@ -94,11 +94,7 @@ impl Http {
         }
         let json = answer.headers().get(header::CONTENT_TYPE).cloned();
         let mut response = HttpResponse::new(body);
-        *response.status_mut() = if is_error_in_disguise(status, response.body()) {
-            StatusCode::BAD_REQUEST
-        } else {
-            status
-        };
+        *response.status_mut() = status;
         let json = json.unwrap_or(HeaderValue::from_static("application/json"));
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         Ok(response)
@@ -125,13 +121,6 @@ pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(header::ACCEPT, json);
     request
-}
-
-/// GitHub answers 200 with an `error` in the body.
-fn is_error_in_disguise(status: StatusCode, body: &[u8]) -> bool {
-    let has_error =
-        |json: serde_json::Value| json.get("error").is_some_and(serde_json::Value::is_string);
-    status == StatusCode::OK && serde_json::from_slice(body).is_ok_and(has_error)
 }
 
 impl From<reqwest::Error> for HttpError {

@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! What the three servers share, or what may exist only once because it is security.
 //!
 //! A server is a function from what it needs to its routes. This is a whole one, which logs people
@@ -72,6 +76,7 @@ pub mod database;
 pub mod demo;
 pub mod error;
 pub mod expiring;
+pub mod flow;
 #[cfg(feature = "client")]
 pub mod http;
 #[cfg(feature = "client")]

@@ -20,12 +20,13 @@ use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
 
 use crate::{
-    Error, Params, Result, cookies::CookieKeys, http::Http, provider::Provider, server::Companion,
-    settings::PublicUrl, token::Token, unix_now,
+    Error, Params, Result, cookies::CookieKeys, expiring::Expiring, flow::Flows, http::Http,
+    provider::Provider, server::Companion, settings::PublicUrl, token::Token, unix_now,
 };
 
 mod errors;
 mod from_settings;
+mod narration;
 mod refresh;
 mod revoke;
 mod userinfo;
@@ -34,6 +35,8 @@ mod userinfo;
 const LOGIN_LIFETIME: Duration = Duration::from_mins(10);
 /// How many logins one browser may have in progress, each in a tab of its own.
 const MAX_LOGINS: usize = 5;
+/// How many states are remembered after their login.
+const MAX_USED_STATES: usize = 10_000;
 
 /// A client of one provider. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ struct Inner {
     cookie_keys: CookieKeys,
     public_url: PublicUrl,
     redirect_uri: String,
+    used_states: Expiring<()>,
+    flows: Flows,
     /// The demo provider runs as long as its client.
     _demo: Option<Companion>,
 }
@@ -80,6 +85,7 @@ struct PendingLogin {
 /// A callback that belongs to a login of this browser. Only [`OAuth::verify`] makes one, and
 /// [`OAuth::exchange`] consumes it.
 pub struct VerifiedCallback {
+    state: String,
     code: AuthorizationCode,
     login: PendingLogin,
 }
@@ -103,7 +109,15 @@ impl OAuth {
         public_url: PublicUrl,
         redirect_path: &str,
     ) -> Result<Self, String> {
-        Self::with_demo(provider, cookie_keys, public_url, redirect_path, None)
+        let flows = Flows::default();
+        Self::with_demo(
+            provider,
+            cookie_keys,
+            public_url,
+            redirect_path,
+            flows,
+            None,
+        )
     }
 
     /// Step 1: remembers the login in a cookie and sends the browser to the provider (RFC 6749,
@@ -145,10 +159,7 @@ impl OAuth {
             .cookie_keys
             .encrypt(cookies, &name, &login, LOGIN_LIFETIME)?;
 
-        tracing::info!(
-            "1/4 we send the browser to {} with a state and a PKCE challenge; its cookie hides the verifier",
-            self.0.provider.name
-        );
+        self.narrate_begin(state.secret(), &url);
         Ok(Redirect::to(url.as_str()))
     }
 
@@ -170,6 +181,12 @@ impl OAuth {
     /// Step 2: checks that the callback belongs to a login that this browser started here, and takes
     /// the code out of it (RFC 6749, section 4.1.2).
     pub fn verify(&self, cookies: &Cookies, callback: &Params) -> Result<VerifiedCallback> {
+        let verified = self.check(cookies, callback);
+        self.narrate_callback(callback, &verified);
+        verified
+    }
+
+    fn check(&self, cookies: &Cookies, callback: &Params) -> Result<VerifiedCallback> {
         // Nothing in the callback is believed before its state is: anybody can send a browser here.
         let state = callback.get("state").ok_or(Error::StateMismatch)?;
         let login = self.take(cookies, state).ok_or(Error::StateMismatch)?;
@@ -194,55 +211,61 @@ impl OAuth {
         let missing = || Error::Malformed("the answer has neither a code nor an error".into());
         let code = callback.get("code").ok_or_else(missing)?;
 
-        tracing::info!(
-            "2/4 the browser brings a code from {}; it has the cookie of this state, so it began this login",
-            provider.name
-        );
-        let code = AuthorizationCode::new(code.to_owned());
-        Ok(VerifiedCallback { code, login })
+        Ok(VerifiedCallback {
+            state: state.to_owned(),
+            code: AuthorizationCode::new(code.to_owned()),
+            login,
+        })
     }
 
     /// Takes and deletes the pending login of this state.
     ///
     /// The state is the name of its cookie, and the encryption covers the name: only the browser in
-    /// which we set that cookie can bring the login of that state. A copied cookie could come
-    /// again; that fails at the provider, where a code works once.
+    /// which we set that cookie can bring the login of that state.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<PendingLogin> {
         let name = cookie_name(state);
         let login = self.0.cookie_keys.decrypt(cookies, &name);
         self.0.cookie_keys.remove(cookies, &name);
-        login
+        // A copy of the cookie can come again, but a state works once (RFC 9700, section 2.1).
+        // Another process does not know of this one's; there it fails at the provider, where a
+        // code works once too.
+        login.filter(|_| self.0.used_states.insert_new(state, ()))
     }
 
     /// Step 3: redeems the code for a token, with the verifier that only this login has (RFC 6749,
     /// section 4.1.3; RFC 7636, section 4.5).
     pub async fn exchange(&self, callback: VerifiedCallback) -> Result<Login> {
-        let VerifiedCallback { code, login } = callback;
-        let requested_at = unix_now();
-        let token = self
-            .0
-            .client
-            .exchange_code(code)
-            .set_pkce_verifier(login.verifier)
-            .request_async(&self.0.http)
-            .await
-            .map_err(|error| self.token_error(error))?
-            .checked(requested_at)?;
-
-        tracing::info!(
-            "3/4 we give {} the code and the PKCE verifier; the token comes to us, past the browser",
-            self.0.provider.name
-        );
+        let VerifiedCallback { state, code, login } = callback;
+        let token = self.redeem(&code, &login.verifier).await;
+        self.narrate_exchange(&state, (&code, &login.verifier), &token);
         Ok(Login {
-            token,
+            token: token?,
             next: login.next,
             nonce: login.nonce,
         })
     }
 
+    async fn redeem(&self, code: &AuthorizationCode, verifier: &PkceCodeVerifier) -> Result<Token> {
+        let requested_at = unix_now();
+        let verifier = PkceCodeVerifier::new(verifier.secret().clone());
+        self.0
+            .client
+            .exchange_code(code.clone())
+            .set_pkce_verifier(verifier)
+            .request_async(&self.0.http)
+            .await
+            .map_err(|error| self.token_error(error))?
+            .checked(requested_at)
+    }
+
     /// The provider.
     pub fn provider(&self) -> &Provider {
         &self.0.provider
+    }
+
+    /// The flows of this client, for `GET /flow`.
+    pub fn flows(&self) -> &Flows {
+        &self.0.flows
     }
 
     /// The keys of this server's cookies.

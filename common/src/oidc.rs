@@ -23,7 +23,7 @@ use crate::{
     cookies::CookieKeys,
     http::Http,
     oauth::{Login, OAuth},
-    provider::{Identity, Provider, Registration},
+    provider::{Identity, Provider, Quirks, Registration},
     random_token,
     settings::{PublicUrl, check_endpoint, is_loopback},
     unix_now,
@@ -210,6 +210,7 @@ impl OpenId {
         let provider = Provider {
             id: id.clone(),
             name: name.clone(),
+            plays: None,
             auth_url: authorization_endpoint,
             token_url: token_endpoint,
             userinfo_url: userinfo,
@@ -222,6 +223,7 @@ impl OpenId {
             } else {
                 AuthType::RequestBody
             },
+            quirks: Quirks::default(),
             client_id,
             client_secret,
         };

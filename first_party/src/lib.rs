@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
 //!
 //! | file | what it does |

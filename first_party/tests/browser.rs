@@ -186,7 +186,7 @@ async fn a_link_without_a_token_is_answered_with_a_page() {
     browser.press("/endpoint1").await;
     browser.see("Not authenticated").await;
     browser.assert_well_made().await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.press("/endpoint3").await;
     browser.see("Hello from the unprotected endpoint 3").await;
 

@@ -397,11 +397,12 @@ impl Choices<'_> {
 
     /// One that plays Discord, and one that is an OpenID provider.
     async fn add_demos(&mut self) -> Option<()> {
-        let (id, secret) = (
+        let client = (
             ClientId::new("demo".into()),
             ClientSecret::new(random_token()),
         );
-        let (discord, discord_demo) = demo::start(self.settings, id, secret, "/auth/demo").await?;
+        let discord = Provider::demo(self.settings, client, "/auth/demo").await?;
+        let (discord, discord_demo) = discord;
         let (issuer, client, openid_demo) =
             demo::openid::start(self.settings, "/auth/openid").await?;
         self.add_oauth("demo", discord);

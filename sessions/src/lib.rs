@@ -1,3 +1,7 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! The authorization code flow, and a session: the token stays behind a cookie.
 //!
 //! | file | what it does |
@@ -54,6 +58,7 @@ use axum::{
 };
 use common::{
     Page, cookies,
+    flow::{self, Flows},
     oauth::OAuth,
     provider::choice,
     server::{get_only, protect},
@@ -78,6 +83,7 @@ pub fn app(sessions: Sessions) -> Router {
         .route("/users/me", get_only(users::me))
         .route("/privileged", get_only(users::privileged))
         .route("/logout", post(login::logout))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(sessions);
 
@@ -94,6 +100,12 @@ pub struct Sessions {
 impl FromRef<Sessions> for OAuth {
     fn from_ref(sessions: &Sessions) -> Self {
         sessions.oauth.clone()
+    }
+}
+
+impl FromRef<Sessions> for Flows {
+    fn from_ref(sessions: &Sessions) -> Self {
+        Self::from_ref(&sessions.oauth)
     }
 }
 
@@ -127,6 +139,7 @@ struct Index {
     provider: String,
     login_url: String,
     user: Option<String>,
+    flow: bool,
 }
 
 /// `GET /`: who is logged in, and where to go.
@@ -137,6 +150,7 @@ async fn index(State(oauth): State<OAuth>, cookies: Cookies) -> Page<Index> {
             provider: oauth.provider().name.clone(),
             login_url: oauth.public_url().join("/login"),
             user: session::current(&oauth, &cookies).map(|session| session.user.name),
+            flow: oauth.flows().are_shown(),
         },
     )
 }

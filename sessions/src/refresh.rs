@@ -1,9 +1,6 @@
 //! The provider's token, renewed when it has run out.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use common::{Error, Result, expiring::Expiring, oauth::OAuth, token::Token, unix_now};
 use oauth2::{AccessToken, RefreshToken};
@@ -19,17 +16,14 @@ use crate::session::{self, Session};
 /// with the old cookie just after: they share one refresh. Per process: give the requests of one
 /// session to one replica, or keep this table where all replicas find it.
 #[derive(Clone, Debug)]
-pub struct Refreshes(Arc<Mutex<Expiring<Refresh>>>);
+pub struct Refreshes(Arc<Expiring<Refresh>>);
 
 /// Done by whoever comes first, for all.
 type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Expiring::new(
-            Duration::from_mins(1),
-            1000,
-        ))))
+        Self(Arc::new(Expiring::new(Duration::from_mins(1), 1000)))
     }
 }
 
@@ -75,7 +69,7 @@ impl Refreshes {
             Err(Error::GrantRefused) => Err(Error::NotLoggedIn),
             Err(error) => {
                 // Whoever comes later tries again.
-                self.table().remove(refresh_token.secret());
+                self.0.remove(refresh_token.secret());
                 Err(error)
             }
             Ok(token) => Ok(token),
@@ -83,20 +77,16 @@ impl Refreshes {
     }
 
     fn shared(&self, refresh_token: &RefreshToken) -> Refresh {
-        let mut table = self.table();
-        if let Some(refresh) = table.get_mut(refresh_token.secret()) {
+        let known = self.0.update(refresh_token.secret(), |refresh| {
             if must_be_repeated(refresh, refresh_token) {
                 *refresh = Refresh::default();
             }
-            return refresh.clone();
-        }
-        let refresh = Refresh::default();
-        table.insert(refresh_token.secret().clone(), refresh.clone());
-        refresh
-    }
-
-    fn table(&self) -> std::sync::MutexGuard<'_, Expiring<Refresh>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            refresh.clone()
+        });
+        known.unwrap_or_else(|| {
+            self.0
+                .get_or_insert_with(refresh_token.secret(), Refresh::default)
+        })
     }
 }
 

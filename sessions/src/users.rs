@@ -35,7 +35,7 @@ pub async fn me(
 
 /// `GET /privileged`: for everybody who is logged in.
 pub async fn privileged(_: User, State(oauth): State<OAuth>) -> Json<String> {
-    let provider = &oauth.provider().name;
+    let provider = oauth.provider().played_name();
     Json(format!(
         "Congratulations, you are logged in using {provider}!"
     ))

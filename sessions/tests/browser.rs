@@ -27,7 +27,7 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
 
     browser.open(url("/")).await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.type_into("username", "ada").await;
     browser.press("Allow").await;
     browser.see("\"username\":\"ada\"").await;
@@ -75,7 +75,7 @@ async fn a_person_says_no_and_is_not_logged_in() {
     browser.open(server.public_url.join("/login")).await;
     browser.press("Deny").await;
     browser.see("access_denied").await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.see("Nobody is logged in").await;
 
     browser.assert_clean(&["status of 403"]).await;
@@ -93,7 +93,7 @@ async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
     browser.back().await;
     browser.press("Allow").await;
     browser.see("it has expired or was used").await;
-    browser.press("Go on from the start page").await;
+    browser.press("Continue from the start page").await;
     browser.see("You are logged in as demo").await;
 
     browser.press("Log out").await;
@@ -140,7 +140,7 @@ async fn a_person_chooses_between_providers() {
 
     browser.open(url("/")).await;
     browser.assert_well_made().await;
-    for (name, provider) in [("Discord", "demo"), ("OpenID demo", "openid")] {
+    for (name, provider) in [("the demo provider", "demo"), ("OpenID demo", "openid")] {
         browser.open(url("/login")).await;
         browser.press(&format!("Log in with {name}")).await;
         browser.type_into("username", "ada").await;
@@ -169,7 +169,7 @@ async fn a_person_sees_what_is_permitted() {
     browser.open(url("/")).await;
     browser.see("Nobody is logged in").await;
     browser.assert_well_made().await;
-    browser.press("Log in with Discord").await;
+    browser.press("Log in with the demo provider").await;
     browser.press("Allow").await;
     browser.open(url("/")).await;
     browser.see("You have Admin").await;

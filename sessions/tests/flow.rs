@@ -2,6 +2,8 @@
 
 #[path = "../../common/testing/flow/callback.rs"]
 mod callback;
+#[path = "../../common/testing/flow/diagram.rs"]
+mod diagram;
 #[path = "../../common/testing/flow/login.rs"]
 mod login;
 #[path = "../../common/testing/flow/token_request.rs"]

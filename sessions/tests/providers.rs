@@ -185,7 +185,7 @@ async fn two_demo_providers_log_in_and_the_same_name_is_two_accounts() {
     let server = start(providers::app, &[]).await;
     let choices = Browser::new().get(url(&server, "/login")).await;
     assert!(
-        choices.body.contains("Log in with Discord"),
+        choices.body.contains("Log in with the demo provider"),
         "{}",
         choices.body
     );

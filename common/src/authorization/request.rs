@@ -38,8 +38,14 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// All parameters, for those that not every server has, such as `prompt`.
     pub params: Params,
-    /// The redirect URI with what every answer contains.
-    callback: Url,
+    callback: Callback,
+}
+
+/// Where the answer goes, and what it repeats.
+struct Callback {
+    redirect_uri: Url,
+    state: Option<String>,
+    issuer: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -62,8 +68,12 @@ impl AuthorizationRequest {
             .map(|(client_id, redirect_uri)| (client_id.to_owned(), redirect_uri.to_owned()))
             .ok_or_else(|| UNREGISTERED.into_response())?;
         let state = params.get("state").map(str::to_owned);
-        let callback = callback(&redirect_uri, state.as_deref(), policy.issuer)?;
-        let refuse = |error| redirect_with_error(&callback, error).into_response();
+        let callback = Callback {
+            redirect_uri: Url::parse(&redirect_uri).map_err(|_| UNREGISTERED.into_response())?,
+            state: state.clone(),
+            issuer: policy.issuer.map(str::to_owned),
+        };
+        let refuse = |error| callback.with_error(error).into_response();
 
         let params = check_params(params).map_err(refuse)?;
         let scopes = params
@@ -83,12 +93,12 @@ impl AuthorizationRequest {
 
     /// Back to the client with a code (RFC 6749, section 4.1.2).
     pub fn redirect_with_code(&self, code: &str) -> Redirect {
-        redirect(&self.callback, &[("code", code)])
+        self.callback.with(&[("code", code)])
     }
 
     /// Back to the client with an error (RFC 6749, section 4.1.2.1), such as [`ACCESS_DENIED`].
     pub fn redirect_with_error(&self, error: OAuthError) -> Redirect {
-        redirect_with_error(&self.callback, error)
+        self.callback.with_error(error)
     }
 }
 
@@ -102,29 +112,23 @@ const UNREGISTERED: Error = Error::Malformed(Cow::Borrowed(
     "client_id and redirect_uri must each be sent once, exactly as they are registered here",
 ));
 
-/// The redirect URI, whose own query stays (RFC 6749, section 3.1.2), with `state` and `iss`.
-fn callback(uri: &str, state: Option<&str>, issuer: Option<&str>) -> Result<Url, Response> {
-    let mut url = Url::parse(uri).map_err(|_| UNREGISTERED.into_response())?;
-    url.query_pairs_mut()
-        .extend_pairs(state.map(|state| ("state", state)))
-        .extend_pairs(issuer.map(|issuer| ("iss", issuer)));
-    Ok(url)
-}
+impl Callback {
+    /// The redirect URI, whose own query stays (RFC 6749, section 3.1.2), with this answer.
+    fn with(&self, answer: &[(&str, &str)]) -> Redirect {
+        let mut url = self.redirect_uri.clone();
+        url.query_pairs_mut()
+            .extend_pairs(answer)
+            .extend_pairs(self.state.iter().map(|state| ("state", state)))
+            .extend_pairs(self.issuer.iter().map(|issuer| ("iss", issuer)));
+        // 303: after a 307 the browser would send the client a form with a password in it (RFC
+        // 9700, section 4.12).
+        Redirect::to(url.as_str())
+    }
 
-fn redirect(callback: &Url, answer: &[(&str, &str)]) -> Redirect {
-    let mut url = callback.clone();
-    url.query_pairs_mut().extend_pairs(answer);
-    // 303: a 307 would send a form with a password on to the client (RFC 9700, section 4.12).
-    Redirect::to(url.as_str())
-}
-
-fn redirect_with_error(callback: &Url, error: OAuthError) -> Redirect {
-    let OAuthError { error, description } = error;
-    tracing::info!("refused: {error}: {description}");
-    redirect(
-        callback,
-        &[("error", error), ("error_description", description)],
-    )
+    fn with_error(&self, OAuthError { error, description }: OAuthError) -> Redirect {
+        tracing::info!("refused: {error}: {description}");
+        self.with(&[("error", error), ("error_description", description)])
+    }
 }
 
 /// Each parameter is sent once and is clean text (RFC 6749, section 3.1), and a code is asked for.
@@ -216,17 +220,18 @@ mod tests {
             .unwrap();
         assert_eq!(request.scopes, ["write", "read"]);
         assert_eq!(request.nonce.as_deref(), Some("n"));
-        let callback =
-            "https://client.example/auth?a=b%20c&state=s&iss=https%3A%2F%2Fissuer.example";
+        let callback = "https://client.example/auth?a=b%20c";
+        let rest = "&state=s&iss=https%3A%2F%2Fissuer.example";
         assert_eq!(
             location(request.redirect_with_code("c+")),
-            format!("{callback}&code=c%2B")
+            format!("{callback}&code=c%2B{rest}")
         );
         let denied = location(request.redirect_with_error(ACCESS_DENIED));
         assert!(
             denied.starts_with(&format!("{callback}&error=access_denied")),
             "{denied}"
         );
+        assert!(denied.ends_with(rest), "{denied}");
     }
 
     #[test]

@@ -11,13 +11,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use oauth2::{ClientId, ClientSecret};
 use serde_json::{Value, json};
 
-use super::{Demo, Grant, for_browsers, id_of, listen_here};
+use super::{Demo, OpenId, start::Place, store::Grant, user::id_of};
 use crate::{
-    Result,
-    provider::Registration,
-    random_token,
-    server::{Companion, get_only, protect},
-    settings::{PublicUrl, Setting, Settings},
+    Result, random_token,
+    server::{Companion, get_only},
+    settings::{Setting, Settings},
     unix_now,
 };
 
@@ -28,92 +26,64 @@ pub const DEMO_OPENID_ADDR: Setting = Setting {
     help: "Where the OpenID demo provider listens; browsers are sent to localhost.",
 };
 
-/// Who signs, and with what.
-pub(super) struct Issuer {
-    url: String,
-    key: EncodingKey,
-    jwk: Jwk,
-}
+/// Every scope; the first is the one that a client gets that asks for none.
+const SCOPES: &[&str] = &["openid", "profile", "email"];
 
 /// Starts an OpenID demo provider beside the server: its issuer, and the client registered there.
 ///
-/// `None` after a problem was noted: it lets everybody in, so that it runs for this machine alone.
+/// `None` after a problem was noted: it lets everybody in, so it runs for this machine alone.
 pub async fn start(
     settings: &mut Settings,
     redirect_path: &str,
-) -> Option<(String, Registration, Companion)> {
-    let (listener, addr) = listen_here(settings, DEMO_OPENID_ADDR.name, 5002).await?;
-    let issuer = for_browsers(settings, addr)?.origin().ascii_serialization();
-    let client = (
-        ClientId::new("demo-openid".into()),
-        ClientSecret::new(random_token()),
+) -> Option<(String, (ClientId, ClientSecret), Companion)> {
+    let place = Place::bind(settings, DEMO_OPENID_ADDR.name, 5002).await?;
+    let issuer = place.browser_url.to_string();
+    let client_id = ClientId::new("demo-openid".into());
+    let client_secret = ClientSecret::new(random_token());
+    let (key, jwk) = new_key();
+    let key_id = jwk.common.key_id.clone();
+    let (metadata, keys) = (metadata(&issuer), json!({ "keys": [jwk] }));
+
+    let mut demo = place.demo(
+        settings,
+        (&client_id, &client_secret),
+        redirect_path,
+        SCOPES,
     );
-    let scopes = &["openid", "profile", "email"];
-    let mut demo = Demo::new(settings, &client.0, &client.1, redirect_path, scopes);
-    demo.openid = Some(Arc::new(Issuer::new(issuer.clone())));
-    let discovery = Router::new()
-        .route("/.well-known/openid-configuration", get(metadata))
-        .route("/jwks.json", get(keys))
+    let client = demo.client_id.clone();
+    demo.openid = Some(OpenId::new(issuer.clone(), client, key, key_id));
+    let demo = Arc::new(demo);
+    let routes = Router::new()
+        // Where everything is (Discovery, section 4).
+        .route("/.well-known/openid-configuration", get(Json(metadata)))
+        // The public key that ID tokens are checked with.
+        .route("/jwks.json", get(Json(keys)))
         .route("/userinfo", get_only(userinfo))
-        .with_state(demo.clone());
-    let routes = super::app(demo).merge(discovery);
-    let companion = Companion::start(listener, protect(routes, &PublicUrl::of(addr)));
-    Some((issuer, client, companion))
+        .with_state(demo.clone())
+        .merge(super::app(demo));
+    let companion = place.run(routes).companion;
+    Some((issuer, (client_id, client_secret), companion))
 }
 
-impl Issuer {
-    fn new(url: String) -> Self {
-        let random = SystemRandom::new();
-        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
-            .expect("the operating system has random numbers");
-        let key = EncodingKey::from_ec_der(key.as_ref());
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a P-256 key");
-        jwk.common.key_id = Some(random_token());
-        Self { url, key, jwk }
-    }
-
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Who has logged in, for this client and this login (OpenID Connect Core, section 2).
-    pub(super) fn id_token(&self, client: &str, grant: &Grant, nonce: Option<String>) -> String {
-        let header = Header {
-            kid: self.jwk.common.key_id.clone(),
-            ..Header::new(Algorithm::ES256)
-        };
-        let mut claims = profile(grant);
-        claims["iss"] = self.url.clone().into();
-        claims["aud"] = client.into();
-        claims["iat"] = unix_now().into();
-        claims["exp"] = (unix_now() + 300).into();
-        if let Some(nonce) = nonce {
-            claims["nonce"] = nonce.into();
-        }
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("a P-256 key signs")
-    }
+/// A private key, and its public half for others.
+fn new_key() -> (EncodingKey, Jwk) {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .expect("the operating system has random numbers");
+    let key = EncodingKey::from_ec_der(key.as_ref());
+    let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a P-256 key");
+    jwk.common.key_id = Some(random_token());
+    (key, jwk)
 }
 
-/// What is told of a user.
-fn profile(grant: &Grant) -> Value {
+fn metadata(issuer: &str) -> Value {
     json!({
-        "sub": id_of(&grant.username),
-        "name": grant.username,
-        "email": format!("{}@example.com", grant.username),
-    })
-}
-
-/// `GET /.well-known/openid-configuration`: where everything is (Discovery, section 4).
-async fn metadata(State(demo): State<Demo>) -> Json<Value> {
-    let issuer = demo.openid.map(|own| own.url.clone()).unwrap_or_default();
-    Json(json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
         "token_endpoint": format!("{issuer}/api/oauth2/token"),
         "userinfo_endpoint": format!("{issuer}/userinfo"),
         "revocation_endpoint": format!("{issuer}/api/oauth2/token/revoke"),
         "jwks_uri": format!("{issuer}/jwks.json"),
-        "scopes_supported": demo.scopes,
+        "scopes_supported": SCOPES,
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
@@ -121,15 +91,48 @@ async fn metadata(State(demo): State<Demo>) -> Json<Value> {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-    }))
+    })
 }
 
-/// `GET /jwks.json`: the public key that ID tokens are checked with.
-async fn keys(State(demo): State<Demo>) -> Json<Value> {
-    Json(json!({ "keys": demo.openid.iter().map(|own| &own.jwk).collect::<Vec<_>>() }))
+impl OpenId {
+    fn new(issuer: String, client_id: String, key: EncodingKey, key_id: Option<String>) -> Self {
+        let header = Header {
+            kid: key_id,
+            ..Header::new(Algorithm::ES256)
+        };
+        let iss = issuer.clone();
+        // The ID token: for this client and this login (OpenID Connect Core, section 2).
+        let sign = move |grant: &Grant, nonce: Option<&str>| {
+            let mut claims = profile(&grant.username);
+            claims["iss"] = iss.clone().into();
+            claims["aud"] = client_id.clone().into();
+            claims["iat"] = unix_now().into();
+            claims["exp"] = (unix_now() + 300).into();
+            if let Some(nonce) = nonce {
+                claims["nonce"] = nonce.into();
+            }
+            jsonwebtoken::encode(&header, &claims, &key).expect("a P-256 key signs")
+        };
+        Self {
+            issuer,
+            sign: Box::new(sign),
+        }
+    }
 }
 
-/// `GET /userinfo`: the same of the user, for an access token (OpenID Connect Core, section 5.3).
-async fn userinfo(State(demo): State<Demo>, headers: HeaderMap) -> Result<Json<Value>, Response> {
-    Ok(Json(profile(&demo.granted(&headers)?)))
+/// What others learn of a user.
+fn profile(username: &str) -> Value {
+    json!({
+        "sub": id_of(username),
+        "name": username,
+        "email": format!("{username}@example.com"),
+    })
+}
+
+/// `GET /userinfo`: the user, for an access token (OpenID Connect Core, section 5.3).
+async fn userinfo(
+    State(demo): State<Arc<Demo>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    Ok(Json(profile(&demo.granted(&headers)?.username)))
 }

@@ -19,6 +19,10 @@ const MAX_ERROR: usize = 4096;
 #[derive(Clone, Copy)]
 pub(crate) struct Finished;
 
+/// Marks an error that a flow stopped with: its page links to the diagram.
+#[derive(Clone, Copy)]
+pub(super) struct StopsFlow;
+
 pub(super) fn is_finished(response: &Response) -> bool {
     response.extensions().get::<Finished>().is_some()
 }
@@ -28,19 +32,32 @@ pub(super) fn is_finished(response: &Response) -> bool {
 struct ErrorPage {
     status: StatusCode,
     detail: Cow<'static, str>,
+    flow: bool,
 }
 
 /// Turns an error into a page where `html` is preferred, and what the framework rejects in plain
 /// text or without a body (404, 405, 413, ...) into `{"detail": "…"}`.
-pub(crate) async fn negotiate(response: &mut Response, html: bool) {
+pub(crate) async fn negotiate(response: &mut Response, html: bool, this_machine_only: bool) {
     let status = response.status();
     if !is_error(status) || is_finished(response) {
         return;
     }
     if html {
         let detail = reason(response).await;
+        let stops_flow = response.extensions().get::<StopsFlow>().is_some();
+        let flow = cfg!(feature = "flow") && this_machine_only && stops_flow;
         let title = status.canonical_reason().unwrap_or("Error");
-        replace_body(response, Page::new(title, ErrorPage { status, detail }));
+        replace_body(
+            response,
+            Page::new(
+                title,
+                ErrorPage {
+                    status,
+                    detail,
+                    flow,
+                },
+            ),
+        );
         // The page has no form, and the URL of `/auth` has a code in it.
         let no_referrer = HeaderValue::from_static("no-referrer");
         let headers = response.headers_mut();

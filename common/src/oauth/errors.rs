@@ -6,7 +6,7 @@ use oauth2::{
 };
 
 use super::OAuth;
-use crate::{Error, http::HttpError};
+use crate::{Error, Result, http::HttpError};
 
 impl OAuth {
     /// What a failed token request means for the user. Only the `Display` of the error is
@@ -17,22 +17,39 @@ impl OAuth {
     ) -> Error {
         use BasicErrorResponseType::{Extension, InvalidClient, InvalidGrant, UnauthorizedClient};
 
-        let code = match error {
-            RequestTokenError::Request(error) => return error.into(),
-            RequestTokenError::ServerResponse(response) => response.error().clone(),
-            other => return Error::Provider(format!("its token endpoint: {other}")),
+        let code = match self.error_code(error) {
+            Ok(code) => code,
+            Err(error) => return error,
         };
-        match &code {
+        match code {
             InvalidGrant => Error::GrantRefused,
             InvalidClient | UnauthorizedClient => self.client_refused(),
-            // GitHub has names of its own.
-            Extension(name) => match name.as_str() {
-                "bad_verification_code" | "bad_refresh_token" => Error::GrantRefused,
-                "incorrect_client_credentials" => self.client_refused(),
-                _ => Error::Provider("an unknown error code from its token endpoint".into()),
-            },
+            Extension(_) => Error::Provider("an unknown error code from its token endpoint".into()),
             other => Error::Provider(format!("{} from its token endpoint", other.as_ref())),
         }
+    }
+
+    /// The registered error code (RFC 6749, section 5.2), whatever this provider makes of it.
+    fn error_code(
+        &self,
+        error: RequestTokenError<HttpError, BasicErrorResponse>,
+    ) -> Result<BasicErrorResponseType> {
+        let quirks = &self.0.provider.quirks;
+        let code = match error {
+            RequestTokenError::Request(error) => return Err(error.into()),
+            RequestTokenError::ServerResponse(response) => response.error().clone(),
+            RequestTokenError::Parse(_, body) if quirks.errors_are_200 => {
+                // What the parser says would repeat parts of the body in the log.
+                let neither = |_| Error::Provider("its token endpoint: no token".into());
+                let response: BasicErrorResponse =
+                    serde_json::from_slice(&body).map_err(neither)?;
+                response.error().clone()
+            }
+            other => return Err(Error::Provider(format!("its token endpoint: {other}"))),
+        };
+        let own_name = |(name, _): &&(_, _)| code.as_ref() == *name;
+        let registered = quirks.error_names.iter().find(own_name);
+        Ok(registered.map_or(code.clone(), |(_, registered)| registered.clone()))
     }
 
     fn client_refused(&self) -> Error {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use oauth2::{AuthUrl, RedirectUrl, TokenUrl};
 
-use super::{Inner, OAuth};
+use super::{Inner, LOGIN_LIFETIME, MAX_USED_STATES, OAuth};
 use crate::{
     cookies::CookieKeys,
+    expiring::Expiring,
+    flow::Flows,
     http::Http,
     provider::{CLIENT_SETTINGS, Provider},
     server::Companion,
@@ -20,6 +22,7 @@ impl OAuth {
         cookie_keys: CookieKeys,
         public_url: PublicUrl,
         redirect_path: &str,
+        flows: Flows,
         demo: Option<Companion>,
     ) -> Result<Self, String> {
         let redirect_uri = public_url.join(redirect_path);
@@ -37,6 +40,8 @@ impl OAuth {
             cookie_keys,
             public_url,
             redirect_uri,
+            used_states: Expiring::new(LOGIN_LIFETIME, MAX_USED_STATES),
+            flows,
             _demo: demo,
         })))
     }
@@ -44,12 +49,15 @@ impl OAuth {
     /// What a person should know when the server is up.
     fn announce(&self, settings: &mut Settings) {
         let Provider {
-            id, name, auth_url, ..
+            name,
+            plays,
+            auth_url,
+            ..
         } = &self.0.provider;
-        if id == "demo" {
+        if let Some(plays) = plays {
             let origin = auth_url.origin().ascii_serialization();
             settings.notice(format!(
-                "the provider is the demo provider on {origin}, which plays {name}"
+                "the provider is {name} on {origin}, which plays {plays}"
             ));
             settings.notice(
                 "for a real one set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README".into(),
@@ -72,7 +80,8 @@ impl FromSettings for OAuth {
         let (provider, demo) = Provider::from_settings(settings).await?;
         let public_url = settings.public_url().clone();
         let cookie_keys = CookieKeys::new(&secrets, public_url.is_https());
-        match Self::with_demo(provider, cookie_keys, public_url, "/auth", demo) {
+        let flows = Flows::new(settings);
+        match Self::with_demo(provider, cookie_keys, public_url, "/auth", flows, demo) {
             Ok(oauth) => {
                 oauth.announce(settings);
                 Some(oauth)
@@ -88,5 +97,11 @@ impl FromSettings for OAuth {
 impl FromRef<OAuth> for PublicUrl {
     fn from_ref(oauth: &OAuth) -> Self {
         oauth.0.public_url.clone()
+    }
+}
+
+impl FromRef<OAuth> for Flows {
+    fn from_ref(oauth: &OAuth) -> Self {
+        oauth.0.flows.clone()
     }
 }

@@ -10,6 +10,12 @@ impl OAuth {
     ///
     /// [`Error::GrantRefused`](crate::Error::GrantRefused) means that the user must log in again.
     pub async fn refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
+        let token = self.request_refresh(refresh_token).await;
+        self.narrate_refresh(refresh_token, &token);
+        token
+    }
+
+    async fn request_refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
         let requested_at = unix_now();
         let mut token = self
             .0
@@ -23,10 +29,6 @@ impl OAuth {
         token
             .refresh_token
             .get_or_insert_with(|| refresh_token.clone());
-        tracing::info!(
-            "the token had expired; {} issued the next one",
-            self.0.provider.name
-        );
         Ok(token)
     }
 }

@@ -32,7 +32,7 @@ impl OAuth {
         // Both at once: not every provider revokes the one with the other.
         let (refresh, access) = tokio::join!(refresh, access);
         match refresh.and(access) {
-            Ok(()) => tracing::info!("{} has revoked the token", self.0.provider.name),
+            Ok(()) => self.narrate_revocation(access_token, refresh_token),
             Err(error) => tracing::warn!("the token could not be revoked: {error}"),
         }
     }

@@ -9,13 +9,10 @@ use crate::{Error, Result, provider::Identity, token::Token};
 impl OAuth {
     /// Step 4: asks the provider whose token this is. The browser is not asked.
     pub async fn identity(&self, token: &Token) -> Result<Identity> {
-        let user = self.userinfo_of_new_token(token).await?;
-        let identity = self.0.provider.identify(&user)?;
-        tracing::info!(
-            "4/4 we ask {} with the token who the user is, and need not believe the browser",
-            self.0.provider.name
-        );
-        Ok(identity)
+        let user = self.userinfo_of_new_token(token).await;
+        let identity = user.and_then(|user| self.0.provider.identify(&user));
+        self.narrate_identity(token, &identity);
+        identity
     }
 
     /// What the provider knows of the user of a token that it has just issued.
@@ -42,12 +39,21 @@ impl OAuth {
             .ok_or_else(no_endpoint)?;
         let answer = self.0.http.get(url, Some(access_token)).await?;
         match answer.status().as_u16() {
-            200 => serde_json::from_slice(answer.body())
-                .map_err(|_| Error::Provider("the user is not a JSON object".into())),
+            200 => user(answer.body()),
             401 => Err(Error::NotLoggedIn),
             status => Err(Error::Provider(format!(
                 "status {status} instead of a user"
             ))),
         }
     }
+}
+
+/// A user, unless it is an error in disguise: some APIs answer every request with 200.
+fn user(body: &[u8]) -> Result<Map<String, Value>> {
+    let user: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|_| Error::Provider("the user is not a JSON object".into()))?;
+    if user.get("error").is_some_and(Value::is_string) {
+        return Err(Error::Provider("an error instead of a user".into()));
+    }
+    Ok(user)
 }

@@ -45,7 +45,7 @@ pub fn protect(app: Router, public_url: &PublicUrl) -> Router {
                 } else {
                     Either::Right(route.call(request))
                 };
-                respond(response, html, https)
+                respond(response, html, https, this_machine_only)
             })
         }))
 }
@@ -54,6 +54,7 @@ async fn respond(
     response: impl Future<Output = Result<Response, Infallible>>,
     html: bool,
     https: bool,
+    this_machine_only: bool,
 ) -> Result<Response, Infallible> {
     let response = timeout(REQUEST_TIMEOUT, response);
     let mut response = match AssertUnwindSafe(response).catch_unwind().await {
@@ -64,7 +65,7 @@ async fn respond(
             (StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
         }
     };
-    negotiate(&mut response, html).await;
+    negotiate(&mut response, html, this_machine_only).await;
     security_headers(response.headers_mut(), https);
     Ok(response)
 }

@@ -162,30 +162,38 @@ async fn a_server_for_this_machine_answers_no_other_host() {
 async fn state_and_challenge_are_new_and_random_at_every_login() {
     let provider = Provider::start().await;
     let server = start(app, &provider.settings()).await;
-    let (mut states, mut starts, mut challenges) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let is_base64url = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    for _ in 0..100 {
-        let login = Browser::new().get(url(&server, "/login")).await;
-        let state = param_of(login.location(), "state");
-        let challenge = param_of(login.location(), "code_challenge");
-        assert!(state.len() >= 22 && is_base64url(&state), "{state}");
-        assert!(
-            challenge.len() == 43 && is_base64url(&challenge),
-            "{challenge}"
-        );
+    let mut browser = Browser::new();
+    let (mut states, mut challenges) = (Vec::new(), Vec::new());
+    for _ in 0..1000 {
+        browser.cookies.clear();
+        let login = browser.get(url(&server, "/login")).await;
+        let random = |name| {
+            let value = param_of(login.location(), name);
+            BASE64_URL_SAFE_NO_PAD.decode(value).expect("base64url")
+        };
+        states.push(random("state"));
+        challenges.push(random("code_challenge"));
         assert_eq!(param_of(login.location(), "code_challenge_method"), "S256");
-        // A time or JSON would begin alike.
-        starts.insert(state[..8].to_owned());
-        states.insert(state);
-        challenges.insert(challenge);
     }
-    assert_eq!(
-        (states.len(), starts.len(), challenges.len()),
-        (100, 100, 100)
-    );
+    assert!(random_bits(&states) >= 128);
+    assert_eq!(random_bits(&challenges), 256);
+}
+
+/// How many bits there are in each of these values: none is constant, and none is a copy or the
+/// opposite of another, as it would be in a time, in JSON or in a short secret that is repeated.
+fn random_bits(values: &[Vec<u8>]) -> usize {
+    let bits = values[0].len() * 8;
+    let bit = |value: &[u8], at: usize| value[at / 8] >> (at % 8) & 1;
+    let columns = (0..bits).map(|at| {
+        let first = bit(&values[0], at);
+        let column = values.iter().map(|value| bit(value, at) ^ first);
+        column.collect::<Vec<_>>()
+    });
+    let columns: HashSet<_> = columns.collect();
+    assert!(!columns.contains(&vec![0; values.len()]), "a constant bit");
+    assert_eq!(columns.len(), bits, "a bit that says nothing new");
+    assert_eq!(values.iter().collect::<HashSet<_>>().len(), values.len());
+    bits
 }
 
 // check 7

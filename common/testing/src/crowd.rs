@@ -26,9 +26,24 @@ pub fn count(name: &str, otherwise: usize) -> usize {
 /// # Panics
 /// When one is not.
 pub async fn ask(addr: SocketAddr, path: &str, status: u16, count: usize) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n");
+    repeat(addr, &request, status, count).await;
+}
+
+/// The same for a form that is sent so many times.
+pub async fn submit(addr: SocketAddr, path: &str, form: &str, status: u16, count: usize) {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
+        form.len()
+    );
+    repeat(addr, &request, status, count).await;
+}
+
+async fn repeat(addr: SocketAddr, request: &str, status: u16, count: usize) {
     const CONNECTIONS: usize = 8;
     const AT_ONCE: usize = 50;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").repeat(AT_ONCE);
+    let request = request.repeat(AT_ONCE);
     let start = format!("HTTP/1.1 {status} ");
     let mut clients = JoinSet::new();
     for _ in 0..CONNECTIONS {

@@ -54,7 +54,7 @@ mod login;
 mod logout;
 mod metadata;
 #[path = "../users/passwords.rs"]
-pub mod passwords;
+pub(crate) mod passwords;
 pub mod refresh;
 mod resources;
 mod revoke;

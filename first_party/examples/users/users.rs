@@ -1,9 +1,6 @@
 //! The users: who they are, and who of them may log in.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRef,
@@ -44,7 +41,7 @@ pub struct Users {
     pub db: SqlitePool,
     /// Checks passwords.
     pub passwords: Passwords,
-    failures: Arc<Mutex<Expiring<u32>>>,
+    failures: Arc<Expiring<u32>>,
 }
 
 /// What others may know of a user. The hash is in another type, so that it cannot get in here.
@@ -84,11 +81,8 @@ impl Users {
         // The limit is looked at by those alone whose turn it is: of a thousand guesses at once, no
         // more get through than there are turns.
         let turn = self.passwords.turn().await;
-        if self
-            .failures()
-            .get_mut(&username)
-            .is_some_and(|count| *count >= MAX_FAILURES)
-        {
+        let failures = self.failures.get(&username);
+        if failures.is_some_and(|count| count >= MAX_FAILURES) {
             return Err(too_many_failures());
         }
         let account = self
@@ -100,7 +94,7 @@ impl Users {
             .map(|account| account.password_hash.clone());
         let (is_right, turn) = self.passwords.verify(turn, hash, password).await;
         let account = account.filter(|_| is_right);
-        self.count(username, account.is_some());
+        self.count(&username, account.is_some());
         drop(turn);
         match account {
             None => Err(INCORRECT.into_response()),
@@ -115,18 +109,13 @@ impl Users {
     }
 
     /// What a login does to the failures of this name: it adds one, or ends them.
-    fn count(&self, username: String, logged_in: bool) {
-        let mut failures = self.failures();
-        match failures.get_mut(&username) {
-            Some(count) if logged_in => *count = 0,
-            Some(count) => *count += 1,
-            None if logged_in => {}
-            None => failures.insert(username, 1),
+    fn count(&self, username: &str, logged_in: bool) {
+        if logged_in {
+            self.failures.remove(username);
+        } else {
+            self.failures.get_or_insert_with(username, || 0);
+            self.failures.update(username, |count| *count += 1);
         }
-    }
-
-    fn failures(&self) -> MutexGuard<'_, Expiring<u32>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn account(&self, username: &str) -> Result<Option<Account>, DatabaseError> {
@@ -212,7 +201,7 @@ impl Users {
     /// The users in the database of the settings. `None` after a problem was noted.
     pub async fn open(settings: &mut Settings, tokens: Tokens) -> Option<Self> {
         let db = database::open(settings, &MIGRATIONS).await?;
-        let failures = Arc::new(Mutex::new(Expiring::new(FAILURES_LAST, MAX_NAMES)));
+        let failures = Arc::new(Expiring::new(FAILURES_LAST, MAX_NAMES));
         let users = Self {
             tokens,
             db,

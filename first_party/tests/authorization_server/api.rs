@@ -2,12 +2,14 @@
 
 use std::fs;
 
-use testing::{Browser, start};
+use testing::{
+    Browser,
+    program::{Program, example},
+};
 
 use super::{
     client::{folder, server_with, text},
     keys::p256,
-    resource_server,
 };
 
 // check 217
@@ -24,10 +26,10 @@ async fn an_api_that_keeps_the_keys_refuses_nobody_when_they_change() {
         server.http.addr.to_string(),
     );
     let vars = [("ISSUER", &*issuer), ("AUDIENCE", &issuer)];
-    let api = start(resource_server::app, &vars).await;
+    let api = Program::start(&example("first_party", "resource_server"), &vars);
     let status = async |token: &str| {
         let mut browser = Browser::new();
-        let request = browser.request(reqwest::Method::GET, api.public_url.join("/endpoint1"));
+        let request = browser.request(reqwest::Method::GET, api.join("/endpoint1"));
         browser.send(request.bearer_auth(token)).await.status
     };
     let first = text(&server.tokens("openid some.scope").await, "access_token");

@@ -25,6 +25,3 @@ mod whole;
 #[path = "../../examples/authorization_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
-#[path = "../../examples/resource_server/main.rs"]
-#[expect(dead_code, reason = "`main` is the example's alone")]
-mod resource_server;

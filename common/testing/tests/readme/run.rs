@@ -44,8 +44,24 @@ impl Report<'_> {
     }
 }
 
-/// Runs all blocks, in directories of this name.
-pub fn run<'a>(readme: &'a Readme, name: &str) -> Report<'a> {
+/// Runs all blocks of these documents, in directories of this name.
+pub fn run<'a>(readmes: &'a [Readme], name: &str) -> Vec<Report<'a>> {
+    let run_one = |readme: &'a Readme| {
+        let name = format!("{name}-{}", readme.file.replace('/', "-"));
+        run_blocks(readme, &name)
+    };
+    let mut reports: Vec<_> = readmes.iter().map(run_one).collect();
+    let logs: Vec<_> = reports
+        .iter_mut()
+        .flat_map(|report| std::mem::take(&mut report.logs))
+        .collect();
+    for report in &mut reports {
+        check_logs(report, &logs);
+    }
+    reports
+}
+
+fn run_blocks<'a>(readme: &'a Readme, name: &str) -> Report<'a> {
     let mut report = Report {
         problems: Vec::new(),
         not_run: Vec::new(),
@@ -60,17 +76,20 @@ pub fn run<'a>(readme: &'a Readme, name: &str) -> Report<'a> {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
         run_section(&mut report, directory, blocks);
     }
-    // A log may be shown before the walkthrough that writes it.
-    for block in readme.blocks.iter().filter(|block| is_log(block)) {
+    report
+}
+
+/// A log may be shown before the walkthrough that writes it, or in another document.
+fn check_logs(report: &mut Report<'_>, logs: &[String]) {
+    for block in report.readme.blocks.iter().filter(|block| is_log(block)) {
         // Of the log that has most of it, the first line that is not in it.
-        let missing = report.logs.iter().map(|log| find_in_log(&block.text, log));
+        let missing = logs.iter().map(|log| find_in_log(&block.text, log));
         let missing = missing.max_by_key(|missing| missing.unwrap_or(usize::MAX));
         if let Some(index) = missing.unwrap_or(Some(0)) {
             let line = block.text.lines().nth(index).unwrap_or_default();
             report.problem(block.line + index, &format!("no server logs this: {line}"));
         }
     }
-    report
 }
 
 fn run_section(report: &mut Report<'_>, directory: PathBuf, blocks: &[Block]) {

@@ -1,0 +1,180 @@
+//! The provider that the settings choose.
+
+use oauth2::{AuthType, ClientId, ClientSecret};
+
+use super::{
+    Provider, Registration,
+    presets::{GITHUB_QUIRKS, is_preset},
+    scopes,
+};
+use crate::{
+    random_token,
+    server::Companion,
+    settings::{Incomplete, Settings},
+};
+
+/// The settings of a custom provider alone.
+const CUSTOM_ONLY: [&str; 4] = ["AUTH_URL", "TOKEN_URL", "USERINFO_URL", "REVOCATION_URL"];
+
+/// A provider, and the demo provider when it is that.
+type Chosen = (Provider, Option<Companion>);
+
+/// What `PROVIDER` says, or what the other settings mean without it.
+pub fn choice(settings: &Settings) -> &str {
+    settings.get("PROVIDER").unwrap_or_else(|| {
+        if settings.get("AUTH_URL").is_some() {
+            "custom"
+        } else if settings.get("CLIENT_ID").is_some() {
+            "discord"
+        } else {
+            "demo"
+        }
+    })
+}
+
+/// The id and the secret from these two settings, which only make sense together. `Err` after a
+/// problem was noted: one is missing.
+pub fn registration(
+    settings: &mut Settings,
+    id: &str,
+    secret: &str,
+) -> Result<Option<Registration>, Incomplete> {
+    let pair = settings.pair(id, secret)?;
+    Ok(pair.map(|(id, secret)| (ClientId::new(id), ClientSecret::new(secret))))
+}
+
+impl Provider {
+    /// The provider that the settings choose. `None` after a problem was noted.
+    pub async fn from_settings(settings: &mut Settings) -> Option<Chosen> {
+        let choice = choice(settings).to_owned();
+        let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
+        let mut chosen = match choice.as_str() {
+            "custom" => custom(settings, registration),
+            "demo" => demo(settings, registration).await,
+            id if is_preset(id) => preset(settings, id, registration),
+            _ => {
+                settings.problem("PROVIDER", "is not discord, google, github, demo or custom");
+                None
+            }
+        };
+        refine(settings, chosen.as_mut().map(|(provider, _)| provider));
+        chosen
+    }
+}
+
+fn preset(
+    settings: &mut Settings,
+    id: &str,
+    registration: Result<Option<Registration>, Incomplete>,
+) -> Option<Chosen> {
+    refuse_urls(settings, id);
+    let (client_id, client_secret) = required(settings, registration)?;
+    Some((Provider::preset(id, client_id, client_secret)?, None))
+}
+
+fn custom(
+    settings: &mut Settings,
+    registration: Result<Option<Registration>, Incomplete>,
+) -> Option<Chosen> {
+    let registration = required(settings, registration);
+    for name in ["AUTH_URL", "TOKEN_URL"] {
+        if settings.get(name).is_none() {
+            settings.problem(name, "is missing; PROVIDER=custom needs it");
+        }
+    }
+    let [auth_url, token_url, userinfo_url, revocation_url] =
+        CUSTOM_ONLY.map(|name| settings.endpoint(name));
+    let ((client_id, client_secret), auth_url) = registration.zip(auth_url)?;
+    let host = auth_url.host_str().unwrap_or_default().to_owned();
+    let provider = Provider {
+        id: host.clone(),
+        name: host,
+        plays: None,
+        token_url: token_url?,
+        auth_url,
+        userinfo_url,
+        revocation_url,
+        scopes: Vec::new(),
+        issuer: None,
+        always_sends_iss: false,
+        auth_type: AuthType::BasicAuth,
+        // It may be a GitHub of one's own.
+        quirks: GITHUB_QUIRKS,
+        client_id,
+        client_secret,
+    };
+    Some((provider, None))
+}
+
+/// No application has to be registered at the demo provider.
+async fn demo(
+    settings: &mut Settings,
+    registration: Result<Option<Registration>, Incomplete>,
+) -> Option<Chosen> {
+    refuse_urls(settings, "demo");
+    let new_client = || {
+        let secret = ClientSecret::new(random_token());
+        (ClientId::new("demo".into()), secret)
+    };
+    let client = registration.ok()?.unwrap_or_else(new_client);
+    let (provider, companion) = Provider::demo(settings, client, "/auth").await?;
+    Some((provider, Some(companion)))
+}
+
+/// A preset's URLs cannot be changed: otherwise its tokens could go to another provider.
+fn refuse_urls(settings: &mut Settings, choice: &str) {
+    for name in CUSTOM_ONLY {
+        if settings.get(name).is_some() {
+            let what = format!("is for PROVIDER=custom, not for {choice}; remove it");
+            settings.problem(name, what);
+        }
+    }
+}
+
+fn required(
+    settings: &mut Settings,
+    registration: Result<Option<Registration>, Incomplete>,
+) -> Option<Registration> {
+    let registration = registration.ok()?;
+    if registration.is_none() {
+        let what = "and CLIENT_SECRET are missing; register your application at the provider";
+        settings.problem("CLIENT_ID", what);
+    }
+    registration
+}
+
+/// What may be set for every provider.
+fn refine(settings: &mut Settings, provider: Option<&mut Provider>) {
+    let list = settings.get("SCOPES").map(scopes);
+    if list.iter().flatten().any(|scope| !is_scope(scope)) {
+        let what = "has a character that no scope can have (RFC 6749, section 3.3)";
+        settings.problem("SCOPES", what);
+    }
+    let auth_type = match settings.get("CLIENT_AUTH_METHOD") {
+        Some("client_secret_basic") => Some(AuthType::BasicAuth),
+        Some("client_secret_post") => Some(AuthType::RequestBody),
+        Some(_) => {
+            let what = "is not client_secret_basic or client_secret_post";
+            settings.problem("CLIENT_AUTH_METHOD", what);
+            None
+        }
+        None => None,
+    };
+    let Some(provider) = provider else { return };
+    if let Some(list) = list {
+        provider.scopes = list;
+    }
+    if let Some(auth_type) = auth_type {
+        provider.auth_type = auth_type;
+    }
+    if let Some(issuer) = settings.get("ISSUER") {
+        provider.issuer = Some(issuer.to_owned());
+    }
+}
+
+/// `scope-token` of RFC 6749, section 3.3.
+fn is_scope(scope: &str) -> bool {
+    scope
+        .chars()
+        .all(|c| matches!(c, '\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E'))
+}

@@ -1,0 +1,148 @@
+//! What is known of each provider before anybody has registered there.
+
+use oauth2::{
+    AuthType, ClientId, ClientSecret,
+    basic::BasicErrorResponseType::{InvalidClient, InvalidGrant},
+};
+use url::Url;
+
+use super::{Provider, Quirks, Registration, scopes};
+use crate::{server::Companion, settings::Settings};
+
+struct Preset {
+    id: &'static str,
+    name: &'static str,
+    auth_url: &'static str,
+    token_url: &'static str,
+    userinfo_url: &'static str,
+    revocation_url: Option<&'static str>,
+    scopes: &'static str,
+    issuer: Option<&'static str>,
+    auth_type: AuthType,
+    quirks: Quirks,
+}
+
+const PRESETS: &[Preset] = &[
+    Preset {
+        id: "discord",
+        name: "Discord",
+        auth_url: "https://discord.com/oauth2/authorize",
+        token_url: "https://discord.com/api/oauth2/token",
+        userinfo_url: "https://discord.com/api/users/@me",
+        revocation_url: Some("https://discord.com/api/oauth2/token/revoke"),
+        scopes: "identify",
+        issuer: None,
+        auth_type: AuthType::BasicAuth,
+        quirks: NO_QUIRKS,
+    },
+    Preset {
+        id: "google",
+        name: "Google",
+        // Without access_type=offline there is no refresh token.
+        auth_url: "https://accounts.google.com/o/oauth2/v2/auth?access_type=offline",
+        token_url: "https://oauth2.googleapis.com/token",
+        userinfo_url: "https://openidconnect.googleapis.com/v1/userinfo",
+        revocation_url: Some("https://oauth2.googleapis.com/revoke"),
+        scopes: "openid email profile",
+        issuer: Some("https://accounts.google.com"),
+        auth_type: AuthType::RequestBody,
+        quirks: NO_QUIRKS,
+    },
+    Preset {
+        id: "github",
+        name: "GitHub",
+        auth_url: "https://github.com/login/oauth/authorize",
+        token_url: "https://github.com/login/oauth/access_token",
+        userinfo_url: "https://api.github.com/user",
+        // GitHub revokes in a way of its own, not by RFC 7009.
+        revocation_url: None,
+        scopes: "read:user",
+        issuer: None,
+        auth_type: AuthType::RequestBody,
+        quirks: GITHUB_QUIRKS,
+    },
+];
+
+const NO_QUIRKS: Quirks = Quirks {
+    errors_are_200: false,
+    error_names: &[],
+};
+
+pub(super) const GITHUB_QUIRKS: Quirks = Quirks {
+    errors_are_200: true,
+    error_names: &[
+        ("bad_verification_code", InvalidGrant),
+        ("bad_refresh_token", InvalidGrant),
+        ("incorrect_client_credentials", InvalidClient),
+    ],
+};
+
+/// Whether there is a preset of this name.
+pub(super) fn is_preset(id: &str) -> bool {
+    PRESETS.iter().any(|preset| preset.id == id)
+}
+
+impl Provider {
+    /// `discord`, `google` or `github`, for an application that is registered there.
+    pub fn preset(id: &str, client_id: ClientId, client_secret: ClientSecret) -> Option<Self> {
+        let preset = PRESETS.iter().find(|preset| preset.id == id)?;
+        let url = |url| Url::parse(url).expect("the URLs of presets are URLs, as a test shows");
+        Some(Self {
+            id: preset.id.to_owned(),
+            name: preset.name.to_owned(),
+            plays: None,
+            auth_url: url(preset.auth_url),
+            token_url: url(preset.token_url),
+            userinfo_url: Some(url(preset.userinfo_url)),
+            revocation_url: preset.revocation_url.map(url),
+            scopes: scopes(preset.scopes),
+            issuer: preset.issuer.map(str::to_owned),
+            always_sends_iss: false,
+            auth_type: preset.auth_type.clone(),
+            quirks: preset.quirks,
+            client_id,
+            client_secret,
+        })
+    }
+
+    /// The demo provider, which runs as long as its companion.
+    #[cfg(feature = "demo")]
+    pub async fn demo(
+        settings: &mut Settings,
+        (client_id, client_secret): Registration,
+        redirect_path: &str,
+    ) -> Option<(Self, Companion)> {
+        let client = (&client_id, &client_secret);
+        let demo = crate::demo::start(settings, client, redirect_path).await?;
+        let (browser, direct) = (demo.browser_url.as_url(), demo.direct_url.as_url());
+        let provider = Self {
+            id: "demo".into(),
+            name: "the demo provider".into(),
+            plays: Some("Discord"),
+            auth_url: browser.join("/oauth2/authorize").ok()?,
+            token_url: direct.join("/api/oauth2/token").ok()?,
+            userinfo_url: Some(direct.join("/api/users/@me").ok()?),
+            revocation_url: Some(direct.join("/api/oauth2/token/revoke").ok()?),
+            scopes: vec!["identify".into()],
+            issuer: None,
+            always_sends_iss: false,
+            auth_type: AuthType::BasicAuth,
+            quirks: NO_QUIRKS,
+            client_id,
+            client_secret,
+        };
+        Some((provider, demo.companion))
+    }
+
+    #[cfg(not(feature = "demo"))]
+    #[expect(clippy::unused_async, reason = "as the other one")]
+    pub(super) async fn demo(
+        settings: &mut Settings,
+        _: Registration,
+        _: &str,
+    ) -> Option<(Self, Companion)> {
+        let what = "and CLIENT_SECRET are missing; this build has no demo provider";
+        settings.problem("CLIENT_ID", what);
+        None
+    }
+}
