@@ -51,14 +51,18 @@ async fn a_public_client_is_asked_for_each_time() {
     let server = server_of(&[], vec![another("phone", None)], "phone").await;
     let mut browser = Browser::new();
     server.tokens_in(&mut browser, "openid").await;
+    let consents = "SELECT COUNT(*) FROM authorization_consents";
+    assert_eq!(server.count(consents).await, 0);
+    // Not even for one that could keep a secret when it was allowed this.
+    for scope in ["''", "'openid'"] {
+        let sql = format!(
+            "INSERT INTO authorization_consents VALUES ('johndoe', 'phone', {scope}, 9999999999)"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        query.execute(&server.app.db).await.expect("a consent");
+    }
     let page = server.visit(&mut browser, &server.login("openid")).await;
     assert_eq!(page.status, 200);
-    assert_eq!(
-        server
-            .count("SELECT COUNT(*) FROM authorization_consents")
-            .await,
-        0
-    );
 }
 
 // check 192

@@ -1,6 +1,6 @@
 //! What the server is started with, and what it refuses to start with.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use super::{
     client::{CALLBACK, folder, server},
@@ -35,8 +35,11 @@ async fn where_others_can_reach_it_everything_has_to_be_set() {
 }
 
 // check 225
+#[cfg(unix)]
 #[tokio::test]
 async fn a_key_that_others_can_change_and_a_weak_secret_are_problems_there() {
+    use std::os::unix::fs::PermissionsExt;
+
     let folder = folder("exposed");
     let file = folder.join("key.pem");
     fs::write(&file, p256()).expect("a file");
