@@ -12,9 +12,9 @@ use sqlx::{FromRow, Sqlite, SqliteExecutor, Transaction};
 
 use super::{
     accounts,
-    authorize::Request,
     clients::Client,
     refresh::{self, ABSOLUTE_LIFETIME},
+    request::Request,
     resources::audience,
     scopes::{OFFLINE_ACCESS, OPENID, granted, has},
     session::Session,

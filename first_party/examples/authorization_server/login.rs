@@ -9,7 +9,7 @@ use axum::{
 use common::{Page, database::DatabaseError, params::Unchecked, server::check_same_origin};
 use tower_cookies::Cookies;
 
-use super::{authorize::Request, settings::Server};
+use super::{request::Request, settings::Server};
 
 #[derive(Template)]
 #[template(path = "authorization_server/login.html")]

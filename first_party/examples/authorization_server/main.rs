@@ -8,12 +8,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `settings.rs` | what the server is made of; which clients there are; the commands |
+//! | `settings.rs`, `registration.rs` | what the server is made of; its clients; the commands |
 //! | `metadata.rs` | discovery, and which endpoints scripts of other sites may call |
-//! | `authorize.rs` | the authorization request: redirect URI, PKCE, `prompt`; what is missing? |
+//! | `authorize.rs`, `request.rs` | the authorization request: `prompt`; what is missing? |
 //! | `login.rs` | the password form |
 //! | `session.rs` | the cookie, so that the next client need not ask for the password |
-//! | `consent.rs` | Allow and Deny; withdrawing |
+//! | `consent.rs`, `consents.rs` | Allow and Deny; withdrawing |
 //! | `token.rs` | the token endpoint; a client that acts for itself |
 //! | `clients.rs` | how a client proves who it is, and where its users may be sent |
 //! | `codes.rs` | issues a code and redeems it once; PKCE is checked; what a second use revokes |
@@ -44,10 +44,11 @@ use common::{
 #[path = "../resource_server/access_token.rs"]
 mod access_token;
 pub mod accounts;
-pub mod authorize;
+mod authorize;
 pub mod clients;
 pub mod codes;
 mod consent;
+mod consents;
 mod docs;
 pub mod keys;
 mod login;
@@ -56,6 +57,8 @@ mod metadata;
 #[path = "../users/passwords.rs"]
 pub(crate) mod passwords;
 pub mod refresh;
+mod registration;
+mod request;
 mod resources;
 mod revoke;
 mod scopes;
@@ -93,7 +96,7 @@ pub fn app(server: Server) -> Router {
         .route("/consent", post(consent::decide))
         .route(
             "/consents",
-            get_and_post(consent::consents, consent::withdraw),
+            get_and_post(consents::consents, consents::withdraw),
         )
         .route("/logout", get_and_post(logout::logout, authorize::by_form))
         .route("/logout/confirm", post(logout::confirm))
