@@ -1,4 +1,4 @@
-//! TLS in front of a server, as a proxy puts it there: for clients that speak to https alone.
+//! TLS in front of a server, as a proxy has it.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -12,61 +12,68 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring},
 };
 
-/// A port for TLS, whose server may not be there yet.
-pub struct TlsProxy {
-    /// What clients call it, such as `https://localhost:40000`.
-    pub origin: String,
-    /// Whom they have to trust, as PEM.
-    pub certificate: String,
+/// A port where TLS will be spoken: its number is known before there is a server behind it.
+pub struct TlsPort {
     listener: TcpListener,
     tls: TlsAcceptor,
+    /// On this machine.
+    pub number: u16,
+    /// Whom clients have to trust, as PEM.
+    pub certificate: String,
 }
 
-impl TlsProxy {
-    /// Takes a port.
+impl TlsPort {
+    /// Takes a free port.
     ///
     /// # Panics
-    /// Without a free port or random numbers.
-    pub async fn bind() -> Self {
+    /// When there is none.
+    pub async fn take() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()])
-            .expect("random numbers make a certificate");
-        let key = own.signing_key.serialize_der();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.3")
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![own.cert.der().clone()],
-                key.try_into().expect("a private key"),
-            )
-            .expect("the key belongs to the certificate");
+        let number = listener.local_addr().expect("its address").port();
+        let (tls, certificate) = acceptor();
         Self {
-            origin: format!("https://localhost:{port}"),
-            certificate: own.cert.pem(),
             listener,
-            tls: TlsAcceptor::from(Arc::new(config)),
+            tls,
+            number,
+            certificate,
         }
     }
 
-    /// Passes everything on, until what it returns is dropped.
+    /// Passes on to this server what comes. It ends when the tasks are dropped.
     pub fn forward_to(self, server: SocketAddr) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = self.listener.accept().await {
-                let tls = self.tls.clone();
-                connections.spawn(async move {
-                    // An error here is a client that goes away.
-                    if let Ok(mut client) = tls.accept(stream).await
-                        && let Ok(mut server) = TcpStream::connect(server).await
-                    {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
-                    }
-                });
+                connections.spawn(forward(self.tls.clone(), stream, server));
             }
         });
         tasks
     }
+}
+
+async fn forward(tls: TlsAcceptor, client: TcpStream, server: SocketAddr) {
+    // An error is a client or a server that went away.
+    if let Ok(mut client) = tls.accept(client).await
+        && let Ok(mut server) = TcpStream::connect(server).await
+    {
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// Speaks TLS with a certificate that nobody signed; returns that too, as PEM.
+///
+/// # Panics
+/// Without random numbers.
+pub(crate) fn acceptor() -> (TlsAcceptor, String) {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned))
+        .expect("random numbers make a certificate");
+    let key = own.signing_key.serialize_der().try_into();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.expect("a private key"))
+        .expect("the key belongs to the certificate");
+    (TlsAcceptor::from(Arc::new(config)), own.cert.pem())
 }

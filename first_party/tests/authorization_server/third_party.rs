@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use testing::{start, tls::TlsProxy};
+use testing::{start, tls::TlsPort};
 use tokio::task::spawn_blocking;
 
 use super::{client::CALLBACK, client::folder, example::app, example::settings::Server};
@@ -21,8 +21,9 @@ fn target() -> PathBuf {
 
 /// Runs a script as a client of a new server; it says `ok` when all went well.
 async fn assert_logs_in(name: &str, command: impl FnOnce(&Path) -> Command + Send + 'static) {
-    let proxy = TlsProxy::bind().await;
-    let (origin, folder) = (proxy.origin.clone(), folder(name));
+    let proxy = TlsPort::take().await;
+    let origin = format!("https://localhost:{}", proxy.number);
+    let folder = folder(name);
     let vars = [
         ("PUBLIC_URL", &*origin),
         ("AS_CLIENT_ID", "shop"),
