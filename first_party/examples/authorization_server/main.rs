@@ -1,7 +1,7 @@
 //! `cargo run -p first_party --example authorization_server`: the other side of the code flow.
 //!
 //! It logs people in for clients, asks them what each client may do, and issues tokens that
-//! anybody can verify with its public keys. Log in as `johndoe` with `secret123`. The servers
+//! anyone can verify with its public keys. Log in as `johndoe` with `secret123`. The servers
 //! `sessions` and `basic` and the example `providers` log in here with the commands that it prints.
 //!
 //! In the order in which a login meets them:

@@ -11,7 +11,7 @@ use common::{
 use sqlx::{SqlitePool, migrate::Migrator};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// The tables beside those of the users. Each program keeps its own list of migrations, so that
+/// The tables besides those of the users. Each program keeps its own list of migrations, so that
 /// several can share a database.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("examples/authorization_server/migrations");

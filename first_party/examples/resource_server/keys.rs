@@ -26,7 +26,7 @@ use url::Url;
 
 /// How long keys are used before they are fetched again: a withdrawn one is forgotten then.
 const MAX_AGE: Duration = Duration::from_mins(10);
-/// How long after an attempt no other one is made: anybody can make up a `kid`, and must not make us
+/// How long after an attempt no other one is made: anyone can make up a `kid`, and must not make us
 /// ask the authorization server with each request.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The same after a failure, which should be over soon.

@@ -111,7 +111,7 @@ impl Running {
         url.into()
     }
 
-    /// Submits the form of a page with these fields beside the hidden ones.
+    /// Submits the form of a page with these fields besides the hidden ones.
     pub async fn submit(
         &self,
         browser: &mut Browser,

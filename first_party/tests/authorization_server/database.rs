@@ -1,16 +1,19 @@
 //! The database: what is in it, and what happens without it.
 
-use std::sync::Arc;
-
 use common::unix_now;
+use reqwest::Method;
+use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
-use testing::{Answer, Browser, param_of};
+use testing::{
+    Answer, Browser, param_of,
+    program::{Program, example},
+};
 use tokio::task::JoinSet;
 
 use super::{
     client::{
-        CALLBACK, OFFLINE, Running, error, folder, invalid_grant, kept_in, server, server_of, text,
-        vars,
+        CALLBACK, Login, OFFLINE, Running, error, folder, invalid_grant, kept_in, server,
+        server_of, text, vars,
     },
     example::store,
 };
@@ -262,89 +265,85 @@ fn own_url(folder: &std::path::Path) -> String {
 
 // check 220
 #[tokio::test]
-async fn two_servers_on_one_database_are_as_one() {
+async fn two_processes_on_one_database_are_as_one() {
     let folder = folder("two");
     let mut own = kept_in(&folder);
     own.push(("PUBLIC_URL", "http://localhost:5003".into()));
-    let servers = [Arc::new(shop(&own).await), Arc::new(shop(&own).await)];
+    let server = shop(&own).await;
+    let other = Program::start(&example("first_party", "authorization_server"), &vars(&own));
+    let urls = [testing::url(&server.http, ""), other.url.clone()];
     let mut browser = Browser::new();
-    let first = &servers[0];
-    let at = |server: &Running, path: &str| testing::url(&server.http, path);
 
-    // The pages are asked for at the address: the name is that of both.
-    let login = first.login(OFFLINE);
-    let code = code_at(first, &mut browser, &login).await;
-    let mut uses = JoinSet::new();
-    for n in 0..32 {
-        let server = servers[n % 2].clone();
-        let form = [
-            ("grant_type", "authorization_code".to_owned()),
-            ("code", code.clone()),
-            ("redirect_uri", CALLBACK.into()),
-            ("code_verifier", login.verifier.clone()),
-        ];
-        let url = at(&server, "/token");
-        uses.spawn(async move { post_at(&server, url, &form).await });
-    }
-    let answers = uses.join_all().await;
+    let login = server.login(OFFLINE);
+    let code = code_at(&server, &mut browser, &login).await;
     assert_eq!(
-        answers.iter().filter(|answer| answer.status == 200).count(),
+        tokens_of_32_uses(&urls, &redemption(&code, &login))
+            .await
+            .len(),
         1
     );
+
+    let login = server.login(OFFLINE);
+    let code = code_at(&server, &mut browser, &login).await;
+    let tokens = post_at(&urls[0], &redemption(&code, &login)).await.json();
+    let refresh = [
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", text(&tokens, "refresh_token")),
+    ];
+    let got = tokens_of_32_uses(&urls, &refresh).await;
+    assert_eq!(got.len(), 1);
+    for tokens in [&tokens, &got[0]] {
+        let token = text(tokens, "access_token");
+        for url in &urls {
+            let mut browser = Browser::new();
+            let request = browser.request(Method::GET, format!("{url}/userinfo"));
+            assert_eq!(browser.send(request.bearer_auth(&token)).await.status, 401);
+        }
+    }
+}
+
+fn redemption(code: &str, login: &Login) -> [(&'static str, String); 4] {
+    [
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code.to_owned()),
+        ("redirect_uri", CALLBACK.to_owned()),
+        ("code_verifier", login.verifier.clone()),
+    ]
+}
+
+/// Sends a token request 32 times at once, to both in turn; those that got a token.
+async fn tokens_of_32_uses(urls: &[String; 2], form: &[(&'static str, String)]) -> Vec<Value> {
+    let mut uses = JoinSet::new();
+    for n in 0..32 {
+        let (url, form) = (urls[n % 2].clone(), form.to_vec());
+        uses.spawn(async move { post_at(&url, &form).await });
+    }
+    let answers = uses.join_all().await;
     assert!(
         answers
             .iter()
             .all(|answer| matches!(answer.status, 200 | 400))
     );
-
-    let login = first.login(OFFLINE);
-    let code = code_at(first, &mut browser, &login).await;
-    let form = [
-        ("grant_type", "authorization_code".to_owned()),
-        ("code", code),
-        ("redirect_uri", CALLBACK.into()),
-        ("code_verifier", login.verifier.clone()),
-    ];
-    let tokens = post_at(first, at(first, "/token"), &form).await.json();
-    let refresh_token = text(&tokens, "refresh_token");
-    let mut uses = JoinSet::new();
-    for n in 0..32 {
-        let server = servers[n % 2].clone();
-        let form = [
-            ("grant_type", "refresh_token".to_owned()),
-            ("refresh_token", refresh_token.clone()),
-        ];
-        let url = at(&server, "/token");
-        uses.spawn(async move { post_at(&server, url, &form).await });
-    }
-    let answers = uses.join_all().await;
-    assert_eq!(
-        answers.iter().filter(|answer| answer.status == 200).count(),
-        1
-    );
-    let mut other = Browser::new();
-    let token = text(&tokens, "access_token");
-    let request = other
-        .request(reqwest::Method::GET, at(&servers[1], "/userinfo"))
-        .bearer_auth(token);
-    assert_eq!(other.send(request).await.status, 401);
+    let good = answers.iter().filter(|answer| answer.status == 200);
+    good.map(Answer::json).collect()
 }
 
-async fn post_at(server: &Running, url: String, form: &[(&str, String)]) -> Answer {
+async fn post_at(url: &str, form: &[(&str, String)]) -> Answer {
     let mut browser = Browser::new();
-    let request = browser.request(reqwest::Method::POST, url).form(form);
-    browser
-        .send(request.basic_auth("shop", server.client.secret.as_ref()))
-        .await
+    let request = browser
+        .request(Method::POST, format!("{url}/token"))
+        .form(form);
+    let secret = "a secret of the shop that is long enough";
+    browser.send(request.basic_auth("shop", Some(secret))).await
 }
 
 /// A code, with every page asked for where the server really listens.
-async fn code_at(server: &Running, browser: &mut Browser, login: &super::client::Login) -> String {
+async fn code_at(server: &Running, browser: &mut Browser, login: &Login) -> String {
     let page = |path: &str| {
         let url = testing::url(&server.http, path);
         let accept = "text/html,*/*;q=0.8";
         Browser::new()
-            .request(reqwest::Method::GET, url)
+            .request(Method::GET, url)
             .header("host", "localhost:5003")
             .header("accept", accept)
     };
@@ -363,7 +362,7 @@ async fn code_at(server: &Running, browser: &mut Browser, login: &super::client:
             form.push((name.into(), value.into()));
         }
         let request = browser
-            .request(reqwest::Method::POST, testing::url(&server.http, action))
+            .request(Method::POST, testing::url(&server.http, action))
             .form(&form);
         let next = browser.send(request.header("host", "localhost:5003")).await;
         answer = if next.location().starts_with('/') {
