@@ -249,8 +249,13 @@ impl Settings {
         self.background.clone()
     }
 
-    /// Reads `PUBLIC_URL`, whose default is the address that was bound, under the name of `home`.
-    pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>, home: &Home) {
+    /// Reads `PUBLIC_URL`, whose default is the address that was bound.
+    pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
+        self.resolve_public_url_at(bound, &Home::DEFAULT);
+    }
+
+    /// The same for a server that browsers know by a name.
+    pub fn resolve_public_url_at(&mut self, bound: Option<SocketAddr>, home: &Home) {
         const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
         if let Some(address) = bound {
             self.bind_addr = address;

@@ -159,7 +159,7 @@ impl Server {
     ) -> Result<Self, Vec<String>> {
         let listener = listen(&mut settings, "BIND_ADDR", S::HOME.addr).await;
         let addr = listener.as_ref().and_then(|own| own.local_addr().ok());
-        settings.resolve_public_url(addr, &S::HOME);
+        settings.resolve_public_url_at(addr, &S::HOME);
         let state = S::from_settings(&mut settings).await;
         let public_url = settings.public_url().clone();
         let background = settings.background();
