@@ -1,11 +1,18 @@
 //! The walkthrough of `basic`, as a person does it: in a real browser, with the provider on
 //! another site (`localhost`) than the app (`127.0.0.1`).
 
+#[path = "../../common/testing/browser/planted.rs"]
+mod planted;
+
+use basic::app;
 use testing::{chromium::Chromium, start};
+
+/// What a person sees after a login.
+const LOGGED_IN: &str = "access_token";
 
 #[tokio::test]
 async fn a_person_logs_in_and_sees_the_token() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/")).await;
@@ -33,7 +40,7 @@ async fn a_person_logs_in_and_sees_the_token() {
 
 #[tokio::test]
 async fn who_reloads_or_goes_back_is_told_to_start_again() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/login")).await;
@@ -61,7 +68,7 @@ async fn who_reloads_or_goes_back_is_told_to_start_again() {
 
 #[tokio::test]
 async fn a_person_says_no_and_is_told_how_to_go_on() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/login")).await;
@@ -108,7 +115,7 @@ async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
 
 #[tokio::test]
 async fn who_types_localhost_logs_in_all_the_same() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser
@@ -123,7 +130,7 @@ async fn who_types_localhost_logs_in_all_the_same() {
 
 #[tokio::test]
 async fn a_browser_without_cookies_is_refused_with_a_reason() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::without_cookies().await;
 
     browser.open(server.public_url.join("/login")).await;
@@ -136,7 +143,7 @@ async fn a_browser_without_cookies_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn who_strays_to_the_provider_finds_the_way_back() {
-    let server = start(basic::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/login")).await;

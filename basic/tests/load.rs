@@ -2,6 +2,9 @@
 //! CONTRIBUTING.
 #![cfg(target_os = "linux")]
 
+#[path = "../../common/testing/process/unfinished.rs"]
+mod unfinished;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
@@ -17,29 +20,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const BASIC: &str = env!("CARGO_BIN_EXE_basic");
+const SERVER: &str = env!("CARGO_BIN_EXE_basic");
 
 /// The steps of each login are not of interest here.
 const QUIET: (&str, &str) = ("RUST_LOG", "warn,common::server=info");
-
-// check 12
-#[tokio::test(flavor = "multi_thread")]
-async fn logins_that_nobody_finishes_take_no_memory() {
-    let program = Program::start(BASIC, &[QUIET]);
-    let count = count("LOGINS", 8_000);
-    ask(program.addr(), "/login", 303, 2_000).await;
-    let before = program.memory().expect("Linux says it");
-    ask(program.addr(), "/login", 303, count).await;
-    let after = program.memory().expect("Linux says it");
-    println!("{count} logins: {before} MiB before, {after} MiB after them");
-    assert!(after < before + 20, "{before} MiB, {after} MiB");
-}
 
 // check 148
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_slow_clients_keep_nobody_out() {
     let count = count("IDLE", 300);
-    let program = Program::with_ulimit(&format!("-Sn {}", count / 2), BASIC, &[QUIET]);
+    let program = Program::with_ulimit(&format!("-Sn {}", count / 2), SERVER, &[QUIET]);
     let before = program.memory().expect("Linux says it");
     let idle = idle(program.addr(), count).await;
     let mut slow = JoinSet::new();
@@ -56,6 +46,9 @@ async fn idle_and_slow_clients_keep_nobody_out() {
     );
     let after = program.memory().expect("Linux says it");
     println!("{count} idle connections: {before} MiB before, {after} MiB with them");
+    // Each takes some 10 KiB; twice as much would do, beside the login.
+    let limit = before + 4 + u64::try_from(count).expect("not that many") / 50;
+    assert!(after < limit, "{before} MiB, {after} MiB");
     drop(idle);
     let said = program.stop();
     assert!(!said.contains("cannot accept"), "{said}");
@@ -65,7 +58,7 @@ async fn idle_and_slow_clients_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_file_descriptors_the_log_says_so_and_later_all_is_well() {
     let provider = Provider::start().await;
-    let program = Program::with_ulimit("-n 64", BASIC, &provider.settings());
+    let program = Program::with_ulimit("-n 64", SERVER, &provider.settings());
     let mut browser = Browser::new();
     let login = browser.get(program.join("/login")).await;
     let idle = idle(program.addr(), 100).await;
@@ -107,7 +100,7 @@ async fn sigterm_loses_no_request_that_was_accepted() {
     let held = token(&json!({})).held(&release);
     let provider = Provider::scripted(move |seen| (seen.path == "/token").then(|| held.clone()));
     let provider = provider.await;
-    let program = Program::start(BASIC, &provider.settings());
+    let program = Program::start(SERVER, &provider.settings());
     let (nobody, mut callbacks) = (Browser::new(), JoinSet::new());
     for _ in 0..50 {
         let mut browser = nobody.clone();
@@ -140,7 +133,7 @@ async fn sigterm_loses_no_request_that_was_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_answers_whoever_is_connected() {
     for round in 0..count("RESTARTS", 1) {
-        let program = Program::start(BASIC, &[QUIET]);
+        let program = Program::start(SERVER, &[QUIET]);
         let mut clients = JoinSet::new();
         for _ in 0..32 {
             clients.spawn(until_refused(program.addr(), "/login", 303));

@@ -1,17 +1,12 @@
 //! The program itself: what it says to its settings, and what they change.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use common::{oauth::OAuth, settings::table};
 use reqwest::Method;
 use testing::{
-    Browser, callback_at, param_of,
+    Browser, param_of,
+    program::{Program, command, problems_of},
     provider::{CLIENT_SECRET, Provider},
     query_of,
 };
@@ -19,19 +14,9 @@ use testing::{
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const CLIENT: [(&str, &str); 2] = [("CLIENT_ID", "id"), ("CLIENT_SECRET", "client-password")];
 
-/// The program in an empty directory, with these settings and no other; on free ports unless they
-/// say otherwise.
+/// The program with these settings and no other; on free ports unless they say otherwise.
 fn basic(vars: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_basic"));
-    command
-        .env_clear()
-        .env("NO_COLOR", "1")
-        .env("BIND_ADDR", "127.0.0.1:0")
-        .env("DEMO_ADDR", "127.0.0.1:0")
-        .envs(vars.iter().copied())
-        .current_dir(directory("empty"))
-        .stdin(Stdio::null());
-    command
+    command(env!("CARGO_BIN_EXE_basic"), vars)
 }
 
 fn directory(name: &str) -> PathBuf {
@@ -42,297 +27,16 @@ fn directory(name: &str) -> PathBuf {
     directory
 }
 
-/// The program while it runs.
-struct Running {
-    process: Child,
-    output: BufReader<std::process::ChildStdout>,
-    log: String,
-    url: String,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut output = BufReader::new(process.stdout.take().expect("its log"));
-        let mut log = String::new();
-        // The last line that it logs when it is up.
-        while !log.contains(" in a browser to try ") {
-            assert_ne!(
-                output.read_line(&mut log).expect("a line"),
-                0,
-                "it ended: {log}"
-            );
-        }
-        let (_, rest) = log.split_once("listening on ").expect("where it listens");
-        let url = rest.lines().next().expect("a URL").to_owned();
-        Self {
-            process,
-            output,
-            log,
-            url,
-        }
-    }
-
-    /// Ends it; returns all that it has logged.
-    fn stop(mut self) -> String {
-        self.process.kill().expect("it runs until now");
-        let (mut log, mut rest) = (std::mem::take(&mut self.log), String::new());
-        self.output
-            .read_to_string(&mut rest)
-            .expect("the rest of its log");
-        log += &rest;
-        log
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// The problems that it ends with, with these settings.
 fn problems(vars: &[(&str, &str)]) -> Vec<String> {
     problems_of(&mut basic(vars))
 }
 
-fn problems_of(command: &mut Command) -> Vec<String> {
-    let mut process = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first_line = String::new();
-    BufReader::new(process.stdout.take().unwrap())
-        .read_line(&mut first_line)
-        .unwrap();
-    if !first_line.is_empty() {
-        process.kill().unwrap();
-    }
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(first_line, "", "something was started");
-    let text = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    let line = |line: &str| {
-        line.strip_prefix("error: ")
-            .expect("a line each")
-            .to_owned()
-    };
-    text.lines().map(line).collect()
-}
-
 /// Where `/login` sends a browser with these settings.
 async fn login_goes_to(vars: &[(&str, &str)]) -> String {
-    let program = Running::start(&mut basic(vars));
-    let login = Browser::new().get(format!("{}/login", program.url)).await;
+    let program = Program::run(&mut basic(vars));
+    let login = Browser::new().get(program.join("/login")).await;
     login.location().to_owned()
-}
-
-// checks 3, 48, 81, 144
-#[test]
-#[expect(clippy::too_many_lines, reason = "it is one table")]
-fn each_wrong_setting_is_one_line_that_says_how_to_mend_it() {
-    let published = "replace-me-with-the-output-of--openssl-rand-hex-32--and-keep-it-secret";
-    let two = format!("{SECRET},short-password");
-    let open = [
-        ("AUTH_URL", "https://op.example/a"),
-        ("TOKEN_URL", "https://op.example/t"),
-        CLIENT[0],
-        CLIENT[1],
-    ];
-    // With the four settings above or without, and one more; what is said of that one.
-    let table = [
-        (
-            false,
-            "BIND_ADDR",
-            "localhost:5000",
-            "is not an IP address and a port",
-        ),
-        (
-            false,
-            "BIND_ADDR",
-            "5000",
-            "is not an IP address and a port",
-        ),
-        (
-            false,
-            "DEMO_ADDR",
-            "nonsense",
-            "is not an IP address and a port",
-        ),
-        (
-            false,
-            "PUBLIC_URL",
-            "server.example",
-            "is not an origin and nothing after it",
-        ),
-        (false, "PUBLIC_URL", "/relative", "is not an origin"),
-        (
-            false,
-            "PUBLIC_URL",
-            "https://server.example/",
-            "is not an origin",
-        ),
-        (
-            false,
-            "PUBLIC_URL",
-            "https://server.example/path",
-            "is not an origin",
-        ),
-        (
-            false,
-            "PUBLIC_URL",
-            "https://server.example#x",
-            "is not an origin",
-        ),
-        (
-            false,
-            "PUBLIC_URL",
-            "https://me@server.example",
-            "is not an origin",
-        ),
-        (
-            false,
-            "PUBLIC_URL",
-            "ftp://server.example",
-            "is not an origin",
-        ),
-        (false, "RUST_LOG", "loud=very", "is not a level"),
-        (
-            false,
-            "PROVIDER",
-            "nonsense",
-            "is not discord, google, github, demo or custom",
-        ),
-        (
-            false,
-            "PROVIDER",
-            "Discord",
-            "is not discord, google, github, demo or custom",
-        ),
-        (false, "CLIENT_SECRET", "", "is empty"),
-        (
-            false,
-            "SESSION_SECRET",
-            "short-password",
-            "is too short: 64 characters or more",
-        ),
-        (
-            false,
-            "SESSION_SECRET",
-            &SECRET[1..],
-            "is too short: 64 characters or more",
-        ),
-        (
-            false,
-            "SESSION_SECRET",
-            &two,
-            "is too short: 64 characters or more",
-        ),
-        (false, "SESSION_SECRET", "", "is empty"),
-        (false, "SESSION_SECRET", " ", "is empty"),
-        (
-            false,
-            "SESSION_SECRET",
-            published,
-            "is the published example",
-        ),
-        (
-            false,
-            "SCOPES",
-            "a\"b",
-            "has a character that no scope can have",
-        ),
-        (
-            false,
-            "SCOPES",
-            "a\\b",
-            "has a character that no scope can have",
-        ),
-        (
-            false,
-            "SCOPES",
-            "a\u{7}b",
-            "has a character that no scope can have",
-        ),
-        (
-            false,
-            "SCOPES",
-            "é",
-            "has a character that no scope can have",
-        ),
-        (
-            false,
-            "CLIENT_AUTH_METHOD",
-            "both",
-            "is not client_secret_basic or client_secret_post",
-        ),
-        (true, "AUTH_URL", "http://op.example/a", "must be https"),
-        (true, "AUTH_URL", "ftp://op.example/a", "must be https"),
-        (true, "AUTH_URL", "javascript:alert(1)", "must be https"),
-        (true, "AUTH_URL", "/a", "is not an absolute URL"),
-        (
-            true,
-            "AUTH_URL",
-            "https://op.example/a#x",
-            "has a #fragment",
-        ),
-        (true, "TOKEN_URL", "http://op.example/t", "must be https"),
-        (
-            true,
-            "TOKEN_URL",
-            "http://127.0.0.1.op.example/t",
-            "must be https",
-        ),
-        (
-            true,
-            "TOKEN_URL",
-            "http://localhost.op.example/t",
-            "must be https",
-        ),
-        (
-            true,
-            "TOKEN_URL",
-            "https://op.example/t#",
-            "has a #fragment",
-        ),
-        (true, "TOKEN_URL", "op.example", "is not an absolute URL"),
-        (
-            true,
-            "TOKEN_URL",
-            "https://me:pass@op.example/t",
-            "has a user name in it",
-        ),
-        (true, "USERINFO_URL", "http://op.example/u", "must be https"),
-        (
-            true,
-            "REVOCATION_URL",
-            "http://op.example/r",
-            "must be https",
-        ),
-        (true, "CLIENT_SECRET", "", "is empty"),
-    ];
-    for (custom, name, value, what) in table {
-        let beside = if custom { &open[..] } else { &[] };
-        let lines = problems(&[beside, &[(name, value)]].concat());
-        let about: Vec<_> = lines
-            .iter()
-            .filter(|line| line.starts_with(&format!("{name} ")))
-            .collect();
-        assert!(
-            about.len() == 1 && about[0].contains(what),
-            "{name}={value}: {lines:#?}"
-        );
-        // Only https makes a second setting necessary, and only a secret of two belongs to one.
-        let others = lines.iter().filter(|line| !line.starts_with(name)).count();
-        assert!(
-            others == 0 || name.starts_with("CLIENT"),
-            "{name}={value}: {lines:#?}"
-        );
-        let secret = value.len() > 4 && lines.iter().any(|line| line.contains(value));
-        assert!(!secret, "{name}={value}: the value is printed");
-    }
 }
 
 // check 144
@@ -462,125 +166,6 @@ fn a_server_that_others_reach_needs_its_own_secret_and_a_real_provider() {
 }
 
 #[test]
-fn a_public_url_of_another_machine_is_https() {
-    for url in [
-        "http://app.example",
-        "http://127.0.0.1.app.example",
-        "http://localhost.app.example",
-        "http://192.168.0.7:5000",
-    ] {
-        let vars = [
-            ("PUBLIC_URL", url),
-            ("SESSION_SECRET", SECRET),
-            CLIENT[0],
-            CLIENT[1],
-        ];
-        let lines = problems(&vars);
-        assert!(
-            lines.len() == 1 && lines[0].starts_with("PUBLIC_URL must be https://"),
-            "{url} {lines:#?}"
-        );
-    }
-    for url in ["http://localhost", "http://app.localhost", "http://[::1]:1"] {
-        drop(Running::start(&mut basic(&[("PUBLIC_URL", url)])));
-    }
-}
-
-#[tokio::test]
-async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
-    let directory = directory("secrets");
-    let start = |line: &str| {
-        fs::write(directory.join(".env"), format!("CLIENT_ID=id\n{line}\n")).unwrap();
-        let mut program = basic(&[("SESSION_SECRET", SECRET)]);
-        program.current_dir(&directory);
-        program
-    };
-    for line in [
-        "CLIENT_SECRET=Pa$$w0rd$abc",
-        "CLIENT_SECRET=\"Pa$HOME\"",
-        "CLIENT_SECRET=a#b #c",
-        "CLIENT_SECRET=a\\b",
-        "CLIENT_SECRET='a'b",
-        "export CLIENT_SECRET=${SESSION_SECRET}",
-    ] {
-        let lines = problems_of(&mut start(line));
-        assert_eq!(lines.len(), 1, "{line} {lines:#?}");
-        let name = "CLIENT_SECRET has a character with a meaning in .env files";
-        assert!(lines[0].starts_with(name), "{line} {lines:#?}");
-        assert!(!lines[0].contains("Pa"), "{lines:#?}");
-    }
-    let padded = problems_of(&mut start("CLIENT_SECRET=' a '"));
-    assert_eq!(
-        padded,
-        ["CLIENT_SECRET begins or ends with white space; remove it"]
-    );
-
-    // What is accepted reaches the provider as it is written.
-    let provider = Provider::start().await;
-    for (written, sent) in [
-        (r#"'Pa$$w0rd #"x" z'"#, r#"Pa$$w0rd #"x" z"#),
-        ("\"a b\"", "a b"),
-        ("a#b", "a#b"),
-        ("p+/=", "p+/="),
-    ] {
-        let urls = provider.settings();
-        let urls = urls.iter().filter(|(name, _)| !name.starts_with("CLIENT_"));
-        let mut program = start(&format!("CLIENT_SECRET={written}"));
-        let program = Running::start(
-            program
-                .envs(urls.copied())
-                .env("CLIENT_AUTH_METHOD", "client_secret_post"),
-        );
-        let mut browser = Browser::new();
-        let login = browser.get(format!("{}/login", program.url)).await;
-        let callback = callback_at(&program.url, &login, "code=good");
-        assert_eq!(browser.get(callback).await.status, 200, "{written}");
-        let seen = provider.seen();
-        let exchange = seen.last().expect("a token request");
-        assert_eq!(exchange.field("client_secret"), sent, "{written}");
-    }
-}
-
-#[test]
-fn every_form_of_address_works_or_is_one_line() {
-    for (address, expected) in [
-        ("[fe80::1%4]:0", "BIND_ADDR has a scope id"),
-        ("0.0.0.0:0", "PUBLIC_URL is missing"),
-        ("localhost:0", "BIND_ADDR is not an IP address and a port"),
-        ("127.0.0.1", "BIND_ADDR is not an IP address and a port"),
-        ("192.0.2.1:0", "BIND_ADDR 192.0.2.1:0 cannot be bound"),
-    ] {
-        let vars = [
-            ("BIND_ADDR", address),
-            ("SESSION_SECRET", SECRET),
-            CLIENT[0],
-            CLIENT[1],
-        ];
-        let lines = problems(&vars);
-        assert!(
-            lines.len() == 1 && lines[0].starts_with(expected),
-            "{address} {lines:#?}"
-        );
-    }
-    drop(Running::start(&mut basic(&[("BIND_ADDR", "[::1]:0")])));
-}
-
-#[test]
-fn a_taken_port_names_the_setting() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = taken.local_addr().unwrap().to_string();
-    for name in ["BIND_ADDR", "DEMO_ADDR"] {
-        let lines = problems(&[(name, &addr)]);
-        let start = format!("{name} {addr} cannot be bound: ");
-        assert!(
-            lines.len() == 1 && lines[0].starts_with(&start),
-            "{lines:#?}"
-        );
-        assert!(lines[0].ends_with("; choose another port"), "{lines:#?}");
-    }
-}
-
-#[test]
 fn help_lists_every_setting_with_its_default() {
     for flag in ["--help", "-h"] {
         let output = basic(&[("SESSION_SECRET", "short")])
@@ -612,8 +197,8 @@ async fn a_file_is_read_and_the_environment_wins() {
     let file =
         "# a comment\nPROVIDER=github\nCLIENT_ID='from file'\nCLIENT_SECRET=s\nSCOPES=\"a b\"\n";
     fs::write(directory.join(".env"), file).unwrap();
-    let program = Running::start(basic(&[("SCOPES", "c")]).current_dir(&directory));
-    let login = Browser::new().get(format!("{}/login", program.url)).await;
+    let program = Program::run(basic(&[("SCOPES", "c")]).current_dir(&directory));
+    let login = Browser::new().get(program.join("/login")).await;
     assert!(
         login.location().starts_with("https://github.com/"),
         "{}",
@@ -689,10 +274,10 @@ async fn the_demo_provider_is_another_site_than_the_server() {
         ("http://localhost:5000", "http://127.0.0.1:"),
         ("http://127.0.0.1:5000", "http://localhost:"),
     ] {
-        let program = Running::start(&mut basic(&[("PUBLIC_URL", public_url)]));
+        let program = Program::run(&mut basic(&[("PUBLIC_URL", public_url)]));
         let host = public_url.strip_prefix("http://").unwrap();
         let mut browser = Browser::new();
-        let login = browser.request(Method::GET, format!("{}/login", program.url));
+        let login = browser.request(Method::GET, program.join("/login"));
         let login = browser.send(login.header("host", host)).await;
         assert!(login.location().starts_with(demo), "{}", login.location());
         let redirect_uri = param_of(login.location(), "redirect_uri");
@@ -702,7 +287,7 @@ async fn the_demo_provider_is_another_site_than_the_server() {
 
 #[tokio::test]
 async fn who_comes_as_localhost_is_sent_to_the_public_url() {
-    let program = Running::start(&mut basic(&[]));
+    let program = Program::run(&mut basic(&[]));
     let port = program.url.rsplit(':').next().unwrap();
     let mut browser = Browser::new();
     for host in ["localhost", "127.0.0.2", "[::1]"] {
@@ -726,8 +311,8 @@ async fn https_makes_cookies_secure_and_asks_for_https_for_ever() {
         ("PUBLIC_URL", "https://app.example"),
         ("SESSION_SECRET", SECRET),
     ];
-    let program = Running::start(&mut basic(&[&vars[..], &CLIENT].concat()));
-    let login = Browser::new().get(format!("{}/login", program.url)).await;
+    let program = Program::run(&mut basic(&[&vars[..], &CLIENT].concat()));
+    let login = Browser::new().get(program.join("/login")).await;
     assert_eq!(
         param_of(login.location(), "redirect_uri"),
         "https://app.example/auth"
@@ -756,16 +341,17 @@ async fn https_makes_cookies_secure_and_asks_for_https_for_ever() {
     }
     assert!(!cookie.contains("Domain"), "{cookie}");
 
-    let plain = Running::start(&mut basic(&CLIENT));
-    let login = Browser::new().get(format!("{}/login", plain.url)).await;
+    let plain = Program::run(&mut basic(&CLIENT));
+    let login = Browser::new().get(plain.join("/login")).await;
     assert_eq!(login.header("strict-transport-security"), "");
     assert!(!login.set_cookies().concat().contains("Secure"));
 }
 
 #[test]
 fn it_says_where_it_listens_and_what_to_register() {
-    let program = Running::start(&mut basic(&[]));
-    let (url, log) = (&program.url, &program.log);
+    let program = Program::run(&mut basic(&[]));
+    let url = program.url.clone();
+    let log = program.stop();
     assert!(
         log.contains("SESSION_SECRET is not set: a random one is used"),
         "{log}"
@@ -787,9 +373,9 @@ fn it_says_where_it_listens_and_what_to_register() {
 async fn the_log_shows_the_steps_and_no_secret_even_at_trace() {
     let provider = Provider::start().await;
     let vars = provider.settings_and(&[("RUST_LOG", "trace"), ("SESSION_SECRET", SECRET)]);
-    let program = Running::start(&mut basic(&vars));
+    let program = Program::run(&mut basic(&vars));
     let mut browser = Browser::new();
-    let login = browser.get(format!("{}/login", program.url)).await;
+    let login = browser.get(program.join("/login")).await;
     let state = param_of(login.location(), "state");
     let cookie = browser
         .cookie(&format!("login_{state}"))

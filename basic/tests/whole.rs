@@ -14,6 +14,7 @@ use testing::{
     start,
 };
 
+// check 175
 #[tokio::test]
 async fn the_app_keeps_its_promises_under_plain_axum_serve() {
     let requests = vec![
@@ -50,6 +51,7 @@ fn broken(_: Nothing) -> Router {
     protect(routes, &here).route("/added-later", get(async || "open"))
 }
 
+// check 175
 #[tokio::test]
 async fn a_handler_that_never_ends_or_panics_gets_an_error_under_plain_axum_serve_too() {
     let (addr, _tasks) = serve_plain(broken, &[]).await;

@@ -1,19 +1,15 @@
 //! The database of the examples that keep something: SQLite, in memory or in a file.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
-use axum::{
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
 use sqlx::{
-    SqlitePool,
+    ConnectOptions, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::{
-    error::Detail,
+    Error,
     settings::{Setting, Settings},
 };
 
@@ -33,7 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn open(settings: &mut Settings, migrations: &Migrator) -> Option<SqlitePool> {
     let pool = match settings.get("DATABASE_URL").map(file_of) {
         None => in_memory().await,
-        Some(Some(options)) => in_file(options).await,
+        Some(Some(options)) => {
+            make_private(options.get_filename());
+            if others_can_use(options.get_filename()) {
+                let what = "DATABASE_URL names a file that other users of this machine can use; \
+                            chmod 600 it, and what SQLite keeps beside it";
+                settings.warning(what.into());
+            }
+            in_file(options).await
+        }
         Some(None) => {
             let what = "is not sqlite:// and the path of a file, such as sqlite://file.db";
             settings.problem("DATABASE_URL", what);
@@ -60,6 +64,29 @@ fn file_of(url: &str) -> Option<SqliteConnectOptions> {
     (!special && !path.contains('?')).then_some(options)
 }
 
+/// Makes the file for its owner alone if there is none, whatever the umask: it holds who may do what,
+/// and sessions or password hashes. SQLite gives the files beside it the same mode. That it cannot
+/// be made is for SQLite to say.
+fn make_private(file: &Path) {
+    let mut new = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    let _ = new.write(true).create_new(true).open(file);
+}
+
+/// Whether a file's mode lets others in. It is left as it is: they may be a group that makes backups.
+#[cfg(unix)]
+fn others_can_use(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_use(_: &Path) -> bool {
+    false
+}
+
 /// A database in memory lives as long as its connection, so there is exactly one, for ever.
 async fn in_memory() -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
@@ -71,39 +98,31 @@ async fn in_memory() -> sqlx::Result<SqlitePool> {
         .acquire_timeout(PATIENCE);
     // A request that breaks off during this test would close the connection.
     let pool = pool.test_before_acquire(false);
-    pool.connect_with(SqliteConnectOptions::new().foreign_keys(true))
-        .await
+    let options = SqliteConnectOptions::new().foreign_keys(true);
+    pool.connect_with(options.disable_statement_logging()).await
 }
 
 async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     let options = options
         .foreign_keys(true)
-        // Readers do not wait for who writes ...
+        // Readers do not wait for a writer ...
         .journal_mode(SqliteJournalMode::Wal)
         // ... and what was answered is on the disk, also when the power fails.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(PATIENCE);
+        .busy_timeout(PATIENCE)
+        // Migrations can hold password hashes, as can any statement that is not a constant.
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(PATIENCE);
     pool.connect_with(options).await
 }
 
-/// 503: the database cannot be used. The cause is for the log.
-#[derive(Debug)]
-pub struct DatabaseError(sqlx::Error);
+/// What a handler's error is called where nothing else can go wrong.
+pub type DatabaseError = Error;
 
-impl From<sqlx::Error> for DatabaseError {
+impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
-        Self(cause)
-    }
-}
-
-impl IntoResponse for DatabaseError {
-    fn into_response(self) -> Response {
-        tracing::error!("the database failed: {}", self.0);
-        let wait = [(header::RETRY_AFTER, "5")];
-        let detail = Detail::of("the database cannot be used at the moment; please try again");
-        (StatusCode::SERVICE_UNAVAILABLE, wait, detail).into_response()
+        Self::Database(cause.to_string())
     }
 }

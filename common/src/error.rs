@@ -81,6 +81,14 @@ pub enum Error {
     #[error("the provider takes too long; please try again")]
     ProviderTimeout,
 
+    /// 503: the database cannot be used. The cause is for the log.
+    #[error("the database cannot be used at the moment; please try again")]
+    Database(String),
+
+    /// Any other status with its reason, from `(StatusCode::CONFLICT, "...").into()`.
+    #[error("{1}")]
+    Other(StatusCode, &'static str),
+
     /// 502: what the provider sent does not fit into a cookie, which browsers would drop.
     #[error("what the provider sent is too large for a cookie ({0} bytes); keep it on the server")]
     CookieTooLarge(usize),
@@ -100,7 +108,15 @@ impl Error {
             Self::Denied | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Provider(_) | Self::CookieTooLarge(_) => StatusCode::BAD_GATEWAY,
             Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Other(status, _) => *status,
         }
+    }
+}
+
+impl From<(StatusCode, &'static str)> for Error {
+    fn from((status, reason): (StatusCode, &'static str)) -> Self {
+        Self::Other(status, reason)
     }
 }
 
@@ -124,6 +140,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Provider(cause) => tracing::warn!("the provider failed: {cause}"),
+            Self::Database(cause) => tracing::error!("the database failed: {cause}"),
             Self::NotLoggedIn => {}
             other => tracing::info!("refused: {other}"),
         }
@@ -131,12 +148,16 @@ impl IntoResponse for Error {
         if self.stops_flow() {
             return (Extension(StopsFlow), body).into_response();
         }
-        match self {
+        match self.status() {
             // A 401 must say how to authenticate (RFC 9110, section 15.5.2). At the sight of this
             // scheme no browser asks for a password.
-            Self::NotLoggedIn => {
+            StatusCode::UNAUTHORIZED => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Cookie realm=\"session\"")];
                 (challenge, body).into_response()
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let seconds = [(header::RETRY_AFTER, "5")];
+                (seconds, body).into_response()
             }
             _ => body.into_response(),
         }

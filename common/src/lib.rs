@@ -61,9 +61,9 @@
 //! A server that issues tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
 //! clients, [`authorization`] for their codes, [`expiring`] for what it keeps for a while.
 //!
-//! The OAuth client is behind the feature `client`, as `first_party` does without it; OpenID
-//! Connect is behind `oidc`, a database behind `sqlite`, codes behind `authorization`. Test support
-//! is a crate beside this one.
+//! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
+//! demo provider is behind `oidc`, a database behind `sqlite`, codes behind `authorization`. Test
+//! support is a crate beside this one.
 
 #[cfg(feature = "authorization")]
 pub mod authorization;
@@ -81,8 +81,6 @@ pub mod flow;
 pub mod http;
 #[cfg(feature = "client")]
 pub mod oauth;
-#[cfg(feature = "oidc")]
-pub mod oidc;
 pub mod page;
 pub mod params;
 #[cfg(feature = "client")]

@@ -1,6 +1,6 @@
 //! The parameters of an OAuth request, read more strictly than a web framework does.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -26,13 +26,20 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Params(Unchecked);
 
 /// Parameters of which some may be malformed: for the one endpoint that must say so by a redirect.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Unchecked {
     /// `None` where the parameter is repeated or malformed.
     values: HashMap<String, Option<String>>,
     repeats_scope: bool,
     resources: Vec<String>,
     problem: Option<&'static str>,
+}
+
+/// The values can be codes, states and passwords, so `Debug` shows the names alone.
+impl fmt::Debug for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 impl Params {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, unix_now};
 
 /// The members that RFC 6749 knows, spelled as they came, and when the token ends.
 ///
@@ -51,6 +51,13 @@ impl fmt::Debug for IdToken {
     }
 }
 
+impl TokenType {
+    /// The only type that is used here.
+    pub fn bearer() -> Self {
+        Self("Bearer".into())
+    }
+}
+
 impl TryFrom<String> for TokenType {
     type Error = &'static str;
 
@@ -83,6 +90,11 @@ impl Token {
         }
         let expires_at = self.expires_in.map(|seconds| asked.saturating_add(seconds));
         Ok(Self { expires_at, ..self })
+    }
+
+    /// Whether it has expired. A token that names no expiry is used until the provider rejects it.
+    pub fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|end| end <= unix_now())
     }
 }
 

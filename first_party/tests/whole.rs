@@ -7,6 +7,7 @@ use testing::{
     start,
 };
 
+// check 175
 #[tokio::test]
 async fn the_app_keeps_its_promises_under_plain_axum_serve() {
     let requests = vec![

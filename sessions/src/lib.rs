@@ -7,12 +7,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
-//! | [`session`] | the two cookies, and the guard [`User`](session::User) |
-//! | [`refresh`] | the provider's token, renewed when it has run out |
-//! | [`users`] | what one gets when logged in |
+//! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
+//! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
+//! | [`refresh`] | the provider's token, renewed when it has expired |
+//! | [`users`] | what logged-in users get |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
-//! session; from then on a handler that takes a [`User`](session::User) is for that person:
+//! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};
@@ -22,10 +23,10 @@
 //!     settings::PublicUrl,
 //! };
 //! use testing::{Browser, start};
-//! use sessions::{Sessions, login, session::User};
+//! use sessions::{Sessions, login, session::LoggedIn};
 //!
-//! async fn hello(User(session): User) -> String {
-//!     format!("Hello, {}", session.user.name)
+//! async fn hello(LoggedIn(session): LoggedIn) -> String {
+//!     format!("Hello, {}", session.identity.name)
 //! }
 //!
 //! fn app(sessions: Sessions) -> Router {
@@ -57,21 +58,23 @@ use axum::{
     routing::{get, post},
 };
 use common::{
-    Page, cookies,
+    Page,
+    cookies::{self, CookieKeys},
     flow::{self, Flows},
     oauth::OAuth,
     provider::choice,
     server::{get_only, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
 };
-use tower_cookies::Cookies;
+use tokio_util::task::TaskTracker;
 
+pub mod ended;
 pub mod login;
 pub mod refresh;
 pub mod session;
 pub mod users;
 
-use crate::refresh::Refreshes;
+use crate::{ended::EndedSessions, refresh::Refreshes, session::LoggedIn};
 
 /// The routes, in the order of the walkthrough.
 pub fn app(sessions: Sessions) -> Router {
@@ -95,11 +98,26 @@ pub fn app(sessions: Sessions) -> Router {
 pub struct Sessions {
     oauth: OAuth,
     refreshes: Refreshes,
+    ended: EndedSessions,
+    /// What goes on after a response; a shutdown waits for it.
+    background: TaskTracker,
 }
 
 impl FromRef<Sessions> for OAuth {
     fn from_ref(sessions: &Sessions) -> Self {
         sessions.oauth.clone()
+    }
+}
+
+impl FromRef<Sessions> for CookieKeys {
+    fn from_ref(sessions: &Sessions) -> Self {
+        sessions.oauth.cookie_keys().clone()
+    }
+}
+
+impl FromRef<Sessions> for EndedSessions {
+    fn from_ref(sessions: &Sessions) -> Self {
+        sessions.ended.clone()
     }
 }
 
@@ -129,6 +147,8 @@ impl FromSettings for Sessions {
         Some(Self {
             oauth,
             refreshes: Refreshes::default(),
+            ended: EndedSessions::default(),
+            background: settings.background(),
         })
     }
 }
@@ -143,13 +163,13 @@ struct Index {
 }
 
 /// `GET /`: who is logged in, and where to go.
-async fn index(State(oauth): State<OAuth>, cookies: Cookies) -> Page<Index> {
+async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index> {
     Page::new(
         "sessions: log in and stay logged in",
         Index {
             provider: oauth.provider().name.clone(),
             login_url: oauth.public_url().join("/login"),
-            user: session::current(&oauth, &cookies).map(|session| session.user.name),
+            user: user.map(|LoggedIn(session)| session.identity.name),
             flow: oauth.flows().are_shown(),
         },
     )

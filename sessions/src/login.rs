@@ -10,12 +10,13 @@ use common::{
 };
 use tower_cookies::Cookies;
 
-use crate::session;
+use crate::{Sessions, session::SessionCookies};
+
+/// The longest path that a login remembers, in bytes: each login that is not finished is a cookie,
+/// and with those of the session they must fit into a header that proxies accept.
+const MAX_NEXT: usize = 128;
 
 /// `GET /login?next=/path`: to the provider.
-///
-/// # Errors
-/// Those of [`OAuth::begin`].
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -29,45 +30,55 @@ pub async fn login(
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
-///
-/// # Errors
-/// Those of [`OAuth::verify`], [`OAuth::exchange`] and [`OAuth::identity`].
 pub async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
+    session: SessionCookies,
     callback: Params,
 ) -> Result<Redirect> {
     let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
     let login = oauth.exchange(code).await?; // step 3: the code for a token
-    let user = oauth.identity(&login.token).await?;
+    let identity = oauth.identity(&login.token).await?; // step 4: whose token it is
     // Replace this with your own: find the account of (provider, subject), or create it. Never by
     // name or e-mail address, which change hands.
-    session::begin(&oauth, &cookies, user, login.token)?;
+    session.begin(identity, login.token)?;
 
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
-/// `POST /logout`: ends the session here and the token at the provider.
-///
-/// # Errors
-/// [`CrossSite`](common::Error::CrossSite); never because of the provider.
+/// `POST /logout`: ends the session here, and the token at the provider.
 pub async fn logout(
-    State(oauth): State<OAuth>,
-    cookies: Cookies,
+    State(sessions): State<Sessions>,
+    cookies: SessionCookies,
     headers: HeaderMap,
 ) -> Result<Redirect> {
-    check_same_origin(&headers, oauth.public_url())?;
-    session::end(&oauth, &cookies).await;
+    check_same_origin(&headers, sessions.oauth.public_url())?;
+    sessions.end(&cookies);
 
     Ok(Redirect::to("/"))
 }
 
-/// A path on this server, or nothing: who could choose the end of a login freely would send people
-/// from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
+impl Sessions {
+    /// Ends the session of this browser, whatever the provider does: the token is revoked by a task
+    /// of its own, for which neither the response nor the client waits.
+    pub fn end(&self, cookies: &SessionCookies) {
+        let session = cookies.session(self.oauth.provider());
+        let token = session.and_then(|session| cookies.token(&session));
+        cookies.end();
+        if let Some(token) = token {
+            let (oauth, refreshes) = (self.oauth.clone(), self.refreshes.clone());
+            self.background
+                .spawn(async move { refreshes.revoke(&oauth, &token).await });
+        }
+    }
+}
+
+/// A path on this server, or nothing: an attacker who could choose where a login ends would send
+/// people from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
 pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
     // Browsers read `\` as `/` and resolve `/.//host`, so they are asked what they would do.
     let url = own.as_url().join(next).ok()?;
     let path = url[url::Position::BeforePath..].to_owned();
     let stays = next.starts_with('/') && url.origin() == own.as_url().origin();
-    (stays && !path.starts_with("//") && path.len() <= 256).then_some(path)
+    (stays && !path.starts_with("//") && path.len() <= MAX_NEXT).then_some(path)
 }

@@ -1,24 +1,23 @@
-//! The provider's token, renewed when it has run out.
+//! The provider's token, renewed when it has expired.
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Error, Result, expiring::Expiring, oauth::OAuth, token::Token, unix_now};
+use common::{Error, Result, expiring::Expiring, oauth::OAuth, token::Token};
 use oauth2::{AccessToken, RefreshToken};
 use tokio::sync::OnceCell;
-use tower_cookies::Cookies;
 
-use crate::session::{self, Session};
+use crate::session::{Session, SessionCookies};
 
 /// The refreshes of the last minute, by the old refresh token.
 ///
-/// A provider that rotates refresh tokens takes the second use of one for theft and ends
+/// A provider that rotates refresh tokens takes a second use of one for theft and revokes
 /// everything (RFC 9700, section 4.14.2). But a page sends many requests at once, and some come
 /// with the old cookie just after: they share one refresh. Per process: give the requests of one
 /// session to one replica, or keep this table where all replicas find it.
 #[derive(Clone, Debug)]
 pub struct Refreshes(Arc<Expiring<Refresh>>);
 
-/// Done by whoever comes first, for all.
+/// Done by the first request, for all of them.
 type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
@@ -28,28 +27,53 @@ impl Default for Refreshes {
 }
 
 impl Refreshes {
-    /// The provider's access token of this session, a new one if the last has run out.
+    /// The provider's access token of this session, a new one if the last has expired.
     ///
-    /// # Errors
-    /// [`Error::NotLoggedIn`] when there is no token or the provider gives no other any more;
-    /// [`Error::Provider`] when it cannot be asked, and then the person stays logged in.
-    pub async fn access_token(
+    /// [`Error::NotLoggedIn`] when there is no token, or the provider issues no other any more;
+    /// [`Error::Provider`] when it cannot be asked, and then the user stays logged in.
+    pub async fn fresh_access_token(
         &self,
         oauth: &OAuth,
-        cookies: &Cookies,
+        cookies: &SessionCookies,
         session: &Session,
     ) -> Result<AccessToken> {
-        let token = session::token(oauth, cookies, session).ok_or(Error::NotLoggedIn)?;
-        let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
-        match token.refresh_token {
-            Some(refresh_token) if has_run_out => {
-                let next = self.refresh(oauth, refresh_token).await?;
+        let token = cookies.token(session).ok_or(Error::NotLoggedIn)?;
+        match &token.refresh_token {
+            Some(refresh_token) if token.has_expired() => {
+                let next = self.refresh(oauth, refresh_token.clone()).await?;
                 let access_token = next.access_token.clone();
-                session::set_token(oauth, cookies, session, next)?;
+                cookies.set_token(session, next)?;
                 Ok(access_token)
             }
             _ => Ok(token.access_token),
         }
+    }
+
+    /// Revokes the token of a session that has ended, and the token that a refresh has made of it:
+    /// the browser may never have got that one, and not every provider revokes it with the old one.
+    pub async fn revoke(&self, oauth: &OAuth, token: &Token) {
+        let refreshed = match &token.refresh_token {
+            Some(refresh_token) => self.last_refresh(refresh_token).await,
+            None => None,
+        };
+        let revoke = async |token: &Token| {
+            let refresh_token = token.refresh_token.as_ref();
+            oauth.revoke(&token.access_token, refresh_token).await;
+        };
+        let revoke_refreshed = async {
+            if let Some(token) = &refreshed {
+                revoke(token).await;
+            }
+        };
+        tokio::join!(revoke(token), revoke_refreshed);
+    }
+
+    /// What the refresh of this token issued, once it has ended. If there was none, none can begin
+    /// from now on.
+    async fn last_refresh(&self, refresh_token: &RefreshToken) -> Option<Token> {
+        let refresh = self.shared(refresh_token);
+        let none = async || Err(Error::NotLoggedIn);
+        refresh.get_or_init(none).await.clone().ok()
     }
 
     async fn refresh(&self, oauth: &OAuth, refresh_token: RefreshToken) -> Result<Token> {
@@ -68,7 +92,7 @@ impl Refreshes {
         match oauth.refresh(refresh_token).await {
             Err(Error::GrantRefused) => Err(Error::NotLoggedIn),
             Err(error) => {
-                // Whoever comes later tries again.
+                // The next request tries again.
                 self.0.remove(refresh_token.secret());
                 Err(error)
             }
@@ -90,11 +114,10 @@ impl Refreshes {
     }
 }
 
-/// Whether the new token has run out already, and the refresh token is good for another.
+/// Whether the new token has expired already, and the refresh token can be redeemed again.
 fn must_be_repeated(refresh: &Refresh, refresh_token: &RefreshToken) -> bool {
     let Some(Ok(token)) = refresh.get() else {
         return false;
     };
-    let has_run_out = token.expires_at.is_some_and(|end| end <= unix_now());
-    has_run_out && token.refresh_token.as_ref() == Some(refresh_token)
+    token.has_expired() && token.refresh_token.as_ref() == Some(refresh_token)
 }

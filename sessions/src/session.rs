@@ -1,23 +1,28 @@
-//! The session: who is logged in, in a cookie that can be read and not changed; beside it the
+//! The session: who is logged in, in a cookie that can be read and not changed; besides it the
 //! provider's token, in a cookie that only this server can read.
 //!
-//! Nothing is kept on the server, so that any number of replicas with one `SESSION_SECRET` serve
-//! any request. The price: who copies the `session` cookie is logged in until it ends.
+//! No session is kept on the server, so any number of replicas with one `SESSION_SECRET` can serve
+//! any request. The price: whoever copies the `session` cookie is logged in until it expires.
 
 use std::time::Duration;
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::request::Parts,
-    response::{IntoResponse, Response},
 };
 use common::{
-    Error, Result, cookies::CookieKeys, oauth::OAuth, provider::Identity, random_token,
-    token::Token,
+    Error, Result,
+    cookies::CookieKeys,
+    oauth::OAuth,
+    provider::{Identity, Provider},
+    random_token,
+    token::{Token, TokenType},
 };
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
+
+use crate::ended::EndedSessions;
 
 /// How long a session lasts, from the login on.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -30,108 +35,175 @@ const TOKEN: &str = "token";
 pub struct Session {
     /// Its name, 256 random bits; ties the token to it.
     pub id: String,
-    /// The user, as the provider named him.
-    pub user: Identity,
+    /// The user, as the provider named them.
+    #[serde(rename = "user")]
+    pub identity: Identity,
 }
 
-/// The provider's token, good only together with its session.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SessionToken {
-    session: String,
-    /// What opens the provider's API.
-    pub access_token: AccessToken,
-    /// What gets the next token.
-    pub refresh_token: Option<RefreshToken>,
-    /// When the access token ends, in Unix seconds.
-    pub expires_at: Option<u64>,
-}
-
-/// The guard: a handler that takes a `User` is for who is logged in; everybody else gets 401.
+/// The guard: a handler that takes a `LoggedIn` is for logged-in users; anyone else gets 401. One
+/// that takes an `Option<LoggedIn>` is for everybody.
 #[derive(Debug)]
-pub struct User(pub Session);
+pub struct LoggedIn(pub Session);
 
-impl<S: Send + Sync> FromRequestParts<S> for User
+impl<S> FromRequestParts<S> for LoggedIn
 where
+    S: Send + Sync,
     OAuth: FromRef<S>,
+    SessionCookies: FromRequestParts<S, Rejection = Error>,
 {
-    type Rejection = Response;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let cookies = Cookies::from_request_parts(parts, state)
-            .await
-            .map_err(IntoResponse::into_response)?;
-        let session = current(&OAuth::from_ref(state), &cookies)
-            .ok_or_else(|| Error::NotLoggedIn.into_response())?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let cookies = SessionCookies::from_request_parts(parts, state).await?;
+        let session = cookies.session(OAuth::from_ref(state).provider());
         // Replace this with your own check on the server: has the session been ended, is the user
-        // still welcome? Without one, a copied cookie is good until it ends.
-        Ok(Self(session))
+        // still welcome? Without one, a copied cookie is valid until it expires.
+        session.map(Self).ok_or(Error::NotLoggedIn)
     }
 }
 
-/// Begins a session. Its id is new, so that nobody can have planted it before the login.
-///
-/// # Errors
-/// [`Error::CookieTooLarge`].
-pub fn begin(oauth: &OAuth, cookies: &Cookies, user: Identity, token: Token) -> Result<Session> {
-    let session = Session {
-        id: random_token(),
-        user,
-    };
-    set_token(oauth, cookies, &session, token)?;
-    oauth
-        .cookie_keys()
-        .sign(cookies, SESSION, &session, LIFETIME)?;
-    Ok(session)
-}
+impl<S> OptionalFromRequestParts<S> for LoggedIn
+where
+    S: Send + Sync,
+    Self: FromRequestParts<S, Rejection = Error>,
+{
+    type Rejection = Error;
 
-/// The session of this browser. It must be of this provider: another one's subject is another
-/// person, and another one's token must not be sent here.
-pub fn current(oauth: &OAuth, cookies: &Cookies) -> Option<Session> {
-    of_any_provider(oauth.cookie_keys(), cookies)
-        .filter(|session| session.user.provider == oauth.provider().id)
-}
-
-/// The session of this browser, for a server of several providers.
-pub fn of_any_provider(keys: &CookieKeys, cookies: &Cookies) -> Option<Session> {
-    keys.verify(cookies, SESSION)
-}
-
-/// Ends the session of this browser, and its token at the provider.
-pub async fn end(oauth: &OAuth, cookies: &Cookies) {
-    let token = current(oauth, cookies).and_then(|session| token(oauth, cookies, &session));
-    if let Some(token) = token {
-        oauth
-            .revoke(&token.access_token, token.refresh_token.as_ref())
-            .await;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>> {
+        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
+            Ok(user) => Ok(Some(user)),
+            Err(Error::NotLoggedIn) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
-    forget(oauth.cookie_keys(), cookies);
 }
 
-/// Removes the cookies: the provider has ended it, or nobody knows it.
-pub fn forget(keys: &CookieKeys, cookies: &Cookies) {
-    keys.remove(cookies, SESSION);
-    keys.remove(cookies, TOKEN);
+/// The session cookies of a request and of its response. There is no `Debug`, which would show them.
+#[derive(Clone)]
+pub struct SessionCookies {
+    cookies: Cookies,
+    keys: CookieKeys,
+    ended: EndedSessions,
 }
 
-/// Keeps the provider's token, without touching the session: a refresh that comes late cannot undo
-/// a logout.
-///
-/// # Errors
-/// [`Error::CookieTooLarge`].
-pub fn set_token(oauth: &OAuth, cookies: &Cookies, session: &Session, token: Token) -> Result<()> {
-    let token = SessionToken {
-        session: session.id.clone(),
-        access_token: token.access_token,
-        refresh_token: token.refresh_token,
-        expires_at: token.expires_at,
-    };
-    oauth
-        .cookie_keys()
-        .encrypt(cookies, TOKEN, &token, LIFETIME)
+impl SessionCookies {
+    /// Those among a browser's cookies.
+    pub fn new(cookies: Cookies, keys: CookieKeys, ended: EndedSessions) -> Self {
+        Self {
+            cookies,
+            keys,
+            ended,
+        }
+    }
+
+    /// Begins a session. Its id is new, so nobody can have planted it before the login.
+    ///
+    /// It replaces the session that this browser had. That one's token is not revoked: at some
+    /// providers this would end the token of the new session as well.
+    pub fn begin(&self, identity: Identity, token: Token) -> Result<Session> {
+        let replaced = self.of_any_provider();
+        let session = Session {
+            id: random_token(),
+            identity,
+        };
+        self.set_token(&session, token)?;
+        self.keys.sign(&self.cookies, SESSION, &session, LIFETIME)?;
+        if let Some(replaced) = replaced {
+            self.ended.add(replaced);
+        }
+        Ok(session)
+    }
+
+    /// Ends the session of this browser: a logout.
+    pub fn end(&self) {
+        if let Some(ended) = self.of_any_provider() {
+            self.ended.add(ended);
+        }
+        self.remove();
+    }
+
+    /// The session of this browser. It must be of this provider: the same subject at another one
+    /// is another person, and another one's token must not be sent to this one.
+    pub fn session(&self, provider: &Provider) -> Option<Session> {
+        self.of_any_provider()
+            .filter(|session| session.identity.provider == provider.id)
+    }
+
+    /// The session of this browser, for a server of several providers.
+    pub fn of_any_provider(&self) -> Option<Session> {
+        self.keys.verify(&self.cookies, SESSION)
+    }
+
+    /// The provider's token of this session.
+    pub fn token(&self, session: &Session) -> Option<Token> {
+        let kept: KeptToken = self.keys.decrypt(&self.cookies, TOKEN)?;
+        let is_valid = kept.session == session.id && !self.ended.contains(session);
+        is_valid.then(|| kept.into())
+    }
+
+    /// Keeps the provider's token, unless the session has ended: a refresh that ends late neither
+    /// undoes a logout nor replaces the token of the next session.
+    pub fn set_token(&self, session: &Session, token: Token) -> Result<()> {
+        if self.ended.contains(session) {
+            return Ok(());
+        }
+        let token = KeptToken {
+            session: session.id.clone(),
+            access_token: token.access_token,
+            refresh_token: token.refresh_token,
+            expires_at: token.expires_at,
+        };
+        self.keys.encrypt(&self.cookies, TOKEN, &token, LIFETIME)
+    }
+
+    /// Forgets a session that is worthless, as its login has ended at the provider. If it has ended
+    /// here, the cookies may be those of the next session by now, and stay.
+    pub fn forget(&self, session: &Session) {
+        if !self.ended.contains(session) {
+            self.remove();
+        }
+    }
+
+    fn remove(&self) {
+        self.keys.remove(&self.cookies, SESSION);
+        self.keys.remove(&self.cookies, TOKEN);
+    }
 }
 
-/// The provider's token of this session.
-pub fn token(oauth: &OAuth, cookies: &Cookies, session: &Session) -> Option<SessionToken> {
-    let token: SessionToken = oauth.cookie_keys().decrypt(cookies, TOKEN)?;
-    (token.session == session.id).then_some(token)
+impl<S> FromRequestParts<S> for SessionCookies
+where
+    S: Send + Sync,
+    CookieKeys: FromRef<S>,
+    EndedSessions: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let cookies = Cookies::from_request_parts(parts, state).await?;
+        let (keys, ended) = (FromRef::from_ref(state), FromRef::from_ref(state));
+        Ok(Self::new(cookies, keys, ended))
+    }
+}
+
+/// The provider's token as the cookie holds it, valid only together with its session.
+#[derive(Serialize, Deserialize)]
+struct KeptToken {
+    session: String,
+    access_token: AccessToken,
+    refresh_token: Option<RefreshToken>,
+    expires_at: Option<u64>,
+}
+
+impl From<KeptToken> for Token {
+    fn from(kept: KeptToken) -> Self {
+        Self {
+            access_token: kept.access_token,
+            token_type: TokenType::bearer(),
+            expires_in: None,
+            refresh_token: kept.refresh_token,
+            scope: None,
+            id_token: None,
+            expires_at: kept.expires_at,
+        }
+    }
 }

@@ -6,18 +6,24 @@
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod permissions;
-#[path = "../examples/providers.rs"]
+#[path = "../../common/testing/browser/planted.rs"]
+mod planted;
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 
+use sessions::app;
 use testing::{
     chromium::{Chromium, Key},
     start,
 };
 
+/// What a person sees after a login.
+const LOGGED_IN: &str = "\"username\":\"ada\"";
+
 #[tokio::test]
 async fn a_person_logs_in_looks_around_and_logs_out() {
-    let server = start(sessions::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
     let url = |path| server.public_url.join(path);
 
@@ -54,7 +60,7 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
 
 #[tokio::test]
 async fn a_login_needs_no_mouse() {
-    let server = start(sessions::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/")).await;
@@ -69,7 +75,7 @@ async fn a_login_needs_no_mouse() {
 
 #[tokio::test]
 async fn a_person_says_no_and_is_not_logged_in() {
-    let server = start(sessions::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/login")).await;
@@ -84,7 +90,7 @@ async fn a_person_says_no_and_is_not_logged_in() {
 
 #[tokio::test]
 async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
-    let server = start(sessions::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
     browser.open(server.public_url.join("/login")).await;
@@ -107,7 +113,7 @@ async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
 
 #[tokio::test]
 async fn two_tabs_both_finish_their_login() {
-    let server = start(sessions::app, &[]).await;
+    let server = start(app, &[]).await;
     let browser = Chromium::start().await;
     let login = server.public_url.join("/login");
 

@@ -4,6 +4,8 @@
 mod callback;
 #[path = "../../common/testing/flow/diagram.rs"]
 mod diagram;
+#[path = "../../common/testing/flow/disguise.rs"]
+mod disguise;
 #[path = "../../common/testing/flow/login.rs"]
 mod login;
 #[path = "../../common/testing/flow/token_request.rs"]

@@ -57,12 +57,14 @@ impl Person {
 
     /// Ends it all; returns what was said.
     fn stop(self) -> (String, Secrets) {
-        (self.program.stop(), self.secrets)
+        self.program.terminate(); // what goes on in the background is finished first
+        let (_, said) = self.program.wait();
+        (said, self.secrets)
     }
 }
 
 // check 145
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
     let provider = Provider::start().await;
     let mut person = Person::at(&provider.settings());
@@ -75,7 +77,7 @@ async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
     assert_eq!(person.get("/privileged").await.status, 200);
     assert_eq!(person.get("/").await.status, 200);
     assert_eq!(person.log_out().await.status, 303);
-    assert_eq!(provider.seen_at("/revoke").len(), 2);
+    assert_eq!(provider.seen_reach("/revoke", 2).await.len(), 2);
 
     person.secrets.add("the-short-lived");
     person.secrets.see_requests(&provider.seen());
@@ -94,7 +96,7 @@ async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
 }
 
 // check 145
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_at_the_demo_provider_says_nothing_secret_on_either_side() {
     let mut person = Person::at(&[]);
     let login = person.get("/login").await;
@@ -109,7 +111,7 @@ async fn a_session_at_the_demo_provider_says_nothing_secret_on_either_side() {
 }
 
 // checks 145, 146
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_way_a_session_can_fail_says_nothing_secret_and_forges_no_line() {
     let provider = Provider::start().await;
     let mut person = Person::at(&provider.settings());
@@ -175,6 +177,7 @@ async fn every_way_a_session_can_fail_says_nothing_secret_and_forges_no_line() {
         provider.answer_next("/revoke", reply);
     }
     assert_eq!(person.log_out().await.status, 303);
+    provider.seen_reach("/revoke", 2).await;
     provider.answer_next("/token", Reply::error(400, "invalid_grant"));
     assert_eq!(person.come_back("code=the-good-code").await.status, 400);
 

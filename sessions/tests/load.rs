@@ -2,6 +2,9 @@
 //! CONTRIBUTING.
 #![cfg(unix)]
 
+#[path = "../../common/testing/process/unfinished.rs"]
+mod unfinished;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -14,14 +17,14 @@ use testing::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 
-const SESSIONS: &str = env!("CARGO_BIN_EXE_sessions");
+const SERVER: &str = env!("CARGO_BIN_EXE_sessions");
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 // check 148
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_logins_all_finish() {
     let program = Arc::new(Program::start(
-        SESSIONS,
+        SERVER,
         &[("RUST_LOG", "warn,common::server=info")],
     ));
     let mut logins = JoinSet::new();
@@ -98,7 +101,7 @@ async fn a_second_server_takes_over_while_the_first_finishes() {
         Provider::scripted(move |seen| (seen.field("code") == "held").then(|| held.clone()));
     let provider = provider.await;
     let vars = provider.settings_and(&[("SESSION_SECRET", SECRET)]);
-    let first = Program::start(SESSIONS, &vars);
+    let first = Program::start(SERVER, &vars);
     let (origin, addr) = (first.url.clone(), first.addr().to_string());
 
     let mut ada = Browser::new();
@@ -118,7 +121,7 @@ async fn a_second_server_takes_over_while_the_first_finishes() {
 
     first.terminate();
     while std::net::TcpStream::connect(first.addr()).is_ok() {}
-    let second = Program::start(SESSIONS, &[&vars[..], &[("BIND_ADDR", &*addr)]].concat());
+    let second = Program::start(SERVER, &[&vars[..], &[("BIND_ADDR", &*addr)]].concat());
     assert_eq!(second.url, origin);
     assert_eq!(
         ada.get(second.join("/users/me")).await.status,

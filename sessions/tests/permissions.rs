@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use testing::{
     Answer, Browser,
+    program::{self, Program},
     provider::{Provider, Reply, token},
     start, url,
 };
@@ -308,6 +309,21 @@ async fn the_start_page_shows_the_account_and_its_permissions() {
 
 // check 75
 #[tokio::test]
+async fn a_logout_revokes_the_token_at_the_provider_too() {
+    let provider = Provider::start().await;
+    let server = start(app, &provider.settings()).await;
+    let mut ada = Browser::new();
+    ada.log_in_with_code(&server).await;
+    let mut copy = ada.clone();
+    let out = ada.post(url(&server, "/logout"), &[]).await;
+    assert_eq!((out.status, ada.cookie_names()), (303, vec![]));
+    assert_eq!(status(&mut copy, &server, "/users/me").await, 401);
+    server.stop().await;
+    assert_eq!(provider.seen_at("/revoke").len(), 2);
+}
+
+// check 75
+#[tokio::test]
 async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;
@@ -493,6 +509,65 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
         "{names:?}"
     );
     assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
+}
+
+/// A program that ends instead of starting: its exit code, and its errors.
+fn ends(binary: &str, vars: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut process = Command::new(binary)
+        .env_clear()
+        .envs(vars.iter().copied())
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut log = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+    if log.any(|line| line.expect("UTF-8").contains("listening on")) {
+        process.kill().expect("it runs");
+        panic!("it has started with {vars:?}");
+    }
+    let output = process.wait_with_output().expect("it has ended");
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    (output.status.code(), errors)
+}
+
+// check 165
+#[test]
+fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
+    const ADMIN: (&str, &str) = ("ADMIN", "github:1234");
+    let file = format!("sqlite://{}", new_file("in-public").display());
+    let database = ("DATABASE_URL", &*file);
+    let no_admin = "error: ADMIN is missing; others can log in here, so name who becomes Admin, as \
+                    provider:subject";
+    let no_database = "error: DATABASE_URL is missing; others can log in here, so name a file that \
+                       keeps what each may do, such as sqlite://permissions.db";
+    let binary = program::example("sessions", "permissions");
+    for bind_addr in ["0.0.0.0:0", "127.0.0.1:0"] {
+        let vars = [
+            ("BIND_ADDR", bind_addr),
+            ("PUBLIC_URL", "https://app.example.com"),
+            ("SESSION_SECRET", SECRET),
+            ("PROVIDER", "github"),
+            ("CLIENT_ID", "client"),
+            ("CLIENT_SECRET", "client-secret"),
+        ];
+        for (more, problems) in [
+            (&[][..], &[no_admin, no_database][..]),
+            (&[ADMIN], &[no_database]),
+            (&[database], &[no_admin]),
+            (
+                &[("ADMIN", ""), ("DATABASE_URL", "")],
+                &[no_admin, no_database],
+            ),
+        ] {
+            let vars: Vec<_> = vars.into_iter().chain(more.iter().copied()).collect();
+            let (code, said) = ends(&binary, &vars);
+            assert_eq!(said.lines().collect::<Vec<_>>(), problems, "{more:?}");
+            assert_eq!(code, Some(2), "{more:?}");
+        }
+        // With both it starts.
+        Program::start(&binary, &[&vars[..], &[ADMIN, database]].concat());
+    }
 }
 
 #[tokio::test]
@@ -798,6 +873,8 @@ async fn a_file_keeps_accounts_permissions_and_sessions_over_a_restart() {
 struct Running {
     process: Child,
     origin: String,
+    /// What it warned of before it was up.
+    warnings: Vec<String>,
 }
 
 impl Running {
@@ -807,7 +884,11 @@ impl Running {
             .parent()
             .and_then(|deps| deps.parent())
             .expect("target/debug");
-        let mut process = Command::new(target.join("examples/permissions"))
+        let binary = target.join("examples/permissions");
+        let mut process = Command::new("sh")
+            // The umask of somebody careless: what it makes is for everybody.
+            .args(["-c", "umask 000; exec \"$0\""])
+            .arg(binary)
             .env_clear()
             .envs([("BIND_ADDR", "127.0.0.1:0"), ("DEMO_ADDR", "127.0.0.1:0")])
             .envs([("DATABASE_URL", database), ("SESSION_SECRET", SECRET)])
@@ -816,19 +897,20 @@ impl Running {
             .spawn()
             .expect("cargo build -p sessions --example permissions");
         let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
+        let mut warnings = Vec::new();
         let origin = log.find_map(|line| {
-            Some(
-                line.expect("a line")
-                    .split_once("listening on ")?
-                    .1
-                    .to_owned(),
-            )
+            let line = line.expect("a line");
+            let origin = line.split_once("listening on ");
+            let origin = origin.map(|(_, origin)| origin.to_owned());
+            warnings.extend(line.contains("WARN").then_some(line));
+            origin
         });
         // Somebody reads what else it says, or it would wait for that.
         std::thread::spawn(|| log.for_each(drop));
         Self {
             process,
             origin: origin.expect("it listens"),
+            warnings,
         }
     }
 
@@ -844,6 +926,42 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = new_file("private");
+    let database = format!("sqlite://{}", file.display());
+    let modes = || -> BTreeMap<String, u32> {
+        let files = fs::read_dir(file.parent().unwrap()).unwrap();
+        let mode = |file: fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+        files
+            .map(|file| file.unwrap())
+            .map(|file| (file.file_name().into_string().unwrap(), mode(file)))
+            .collect()
+    };
+    let running = Running::start(&database);
+    let mut ada = Browser::new();
+    let login = ada.get(format!("{}/login", running.origin)).await;
+    let callback = ada.allow(&login, "ada").await;
+    assert_eq!(ada.get(callback).await.status, 303);
+    let files = ["file.db", "file.db-shm", "file.db-wal"];
+    let private = BTreeMap::from(files.map(|file| (file.to_owned(), 0o600)));
+    assert_eq!(modes(), private);
+    assert_eq!(running.warnings, [""; 0]);
+    running.kill();
+
+    // A mode that somebody has chosen stays, and is warned about.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let running = Running::start(&database);
+    assert_eq!(modes()["file.db"], 0o640);
+    let [warning] = &running.warnings[..] else {
+        panic!("{:?}", running.warnings)
+    };
+    assert!(warning.contains("chmod 600"), "{warning}");
 }
 
 /// What the server has answered about one user.

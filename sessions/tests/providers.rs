@@ -1,10 +1,10 @@
 //! The example `providers`: several providers in one application, some of them found by discovery.
 
-#[path = "../examples/providers.rs"]
+#[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -16,14 +16,18 @@ use common::{server::Server, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
 use testing::{
-    Answer, Browser, param_of,
+    Answer, Browser,
+    fault::{Fault, Faulty, ORIGIN, Then},
+    param_of,
     program::{self, Program},
     provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
     start, url,
 };
-use tokio::{sync::Notify, time::sleep};
+use tokio::{sync::Notify, task::JoinSet};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// A key of the provider, and its public half.
 struct SigningKey {
@@ -86,7 +90,7 @@ impl OpenId {
 
     async fn with(change: fn(&mut Value), keys: Value) -> Self {
         let provider = Provider::scripted(move |seen| match &*seen.path {
-            "/.well-known/openid-configuration" => {
+            DISCOVERY => {
                 let mut metadata = metadata(&format!("http://{}", seen.header("host")));
                 change(&mut metadata);
                 Some(Reply::json(200, &metadata))
@@ -569,13 +573,12 @@ async fn discovery_that_lies_is_refused_and_stops_no_other_provider() {
 async fn discovery_that_fails_is_tried_again_at_the_next_login() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
-    let discovery = "/.well-known/openid-configuration";
     for reply in [
         Reply::error(503, "x"),
         Reply::new(200, "text/html", "<html>"),
         Reply::error(404, "x"),
     ] {
-        openid.provider.answer_next(discovery, reply);
+        openid.provider.answer_next(DISCOVERY, reply);
         let answer = Browser::new().get(url(&openid.server, "/login/oidc")).await;
         assert_eq!(answer.status, 502, "{}", answer.body);
     }
@@ -583,6 +586,76 @@ async fn discovery_that_fails_is_tried_again_at_the_next_login() {
         openid.log_in_with(&mut Browser::new(), &key).await.status,
         303
     );
+}
+
+#[tokio::test]
+async fn logins_at_a_provider_that_is_silent_are_limited_and_the_others_are_told_at_once() {
+    let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
+    let provider = Provider::start().await;
+    let mut settings = settings(&provider);
+    settings[0].1 = &silent.origin;
+    let server = start(providers::app, &settings).await;
+    let (browser, login) = (Browser::new(), url(&server, "/login/oidc"));
+    let mut waiting = JoinSet::new();
+    for count in 1..=8 {
+        let (mut browser, login) = (browser.clone(), login.clone());
+        waiting.spawn(async move { browser.get(login).await.status });
+        silent.heard_reach(count).await;
+    }
+    for path in ["/login/oidc", "/auth/oidc?code=c&state=s"] {
+        let busy = browser.clone().get(url(&server, path)).await;
+        assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
+        assert!(busy.body.contains("please try again"), "{}", busy.body);
+    }
+    assert_eq!(silent.heard().len(), 8, "the provider is left alone");
+    let discord = browser.clone().get(url(&server, "/login/discord")).await;
+    assert_eq!(discord.status, 303, "the other provider has its own limit");
+
+    // A place is free again once somebody leaves.
+    waiting.abort_all();
+    while waiting.join_next().await.is_some() {}
+    let again = tokio::spawn(async move {
+        let mut browser = browser.clone();
+        while browser.get(&login).await.status == 503 {}
+    });
+    silent.heard_reach(9).await;
+    again.abort();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_https_issuer_must_not_name_an_endpoint_that_is_http() {
+    let provider = Provider::start().await;
+    let binary = program::example("sessions", "providers");
+    for (name, status) in [
+        ("authorization_endpoint", 502),
+        ("token_endpoint", 502),
+        ("userinfo_endpoint", 502),
+        ("revocation_endpoint", 502),
+        ("jwks_uri", 502),
+        ("no endpoint at all", 303),
+    ] {
+        let mut metadata = metadata(ORIGIN);
+        // On this machine http is allowed, to an issuer on this machine that is http as well.
+        metadata[name] = json!(format!("{}/here", provider.origin));
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{metadata}"
+        );
+        let (issuer, pem) = Faulty::with_tls(vec![Fault(answer.into(), Then::Close)]).await;
+        let certificate = format!("{}/issuer.pem", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&certificate, pem).expect("a file");
+        let mut settings = settings(&provider).to_vec();
+        settings[0].1 = &issuer.origin;
+        settings.push(("SSL_CERT_FILE", &certificate));
+        let program = Program::start(&binary, &settings);
+        let login = Browser::new().get(program.join("/login/oidc")).await;
+        assert_eq!(login.status, status, "{name}: {}", login.body);
+        assert_eq!(
+            issuer.heard().len(),
+            1,
+            "{name}: its certificate is trusted"
+        );
+    }
 }
 
 // check 29
@@ -604,9 +677,9 @@ async fn a_provider_that_announces_iss_must_send_it() {
     assert_eq!(openid.provider.token_requests(), 0);
 }
 
-// check 158
+// checks 158, 168
 #[tokio::test]
-async fn a_logout_works_while_the_provider_is_slow_at_everything() {
+async fn a_logout_does_not_wait_for_a_provider_that_must_be_found_first() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
     let mut browser = Browser::new();
@@ -614,27 +687,17 @@ async fn a_logout_works_while_the_provider_is_slow_at_everything() {
 
     // A server that was just started has to find the provider before it can tell it anything.
     let restarted = server_of(&openid.provider).await;
-    let (found, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let found = Arc::new(Notify::new());
     let discovery = Reply::json(200, &metadata(&openid.provider.origin)).held(&found);
-    openid
-        .provider
-        .answer_next("/.well-known/openid-configuration", discovery);
-    for _ in ["access_token", "refresh_token"] {
-        openid
-            .provider
-            .answer_next("/revoke", Reply::new(200, "text/plain", "").held(&never));
-    }
-    let late = async {
-        // Far from the limit of this request, and with the next one more than a request may take.
-        sleep(Duration::from_secs(6)).await;
-        found.notify_one();
-    };
-    let (out, ()) = tokio::join!(browser.post(url(&restarted, "/logout"), &[]), late);
+    openid.provider.answer_next(DISCOVERY, discovery);
+    let out = browser.post(url(&restarted, "/logout"), &[]).await;
     assert_eq!((out.status, out.location()), (303, "/"), "{}", out.body);
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
-    assert_eq!(
-        openid.provider.seen_at("/revoke").len(),
-        2,
-        "it was found, and told"
-    );
+
+    // A logout that had waited would have given up by now.
+    found.notify_one();
+    let revoked = openid.provider.seen_reach("/revoke", 2).await;
+    let mut tokens: Vec<_> = revoked.iter().map(|seen| seen.field("token")).collect();
+    tokens.sort_unstable();
+    assert_eq!(tokens, ["access", "refresh"]);
 }

@@ -281,9 +281,18 @@ async fn a_caller_who_hangs_up_loses_no_token() {
     );
 }
 
-// check 155
+/// The tokens that were revoked, once there are so many.
+async fn revoked(provider: &Provider, count: usize) -> Vec<String> {
+    let revoked = provider.seen_reach("/revoke", count).await;
+    let token = |seen: &Seen| seen.field("token").to_owned();
+    let mut tokens: Vec<_> = revoked.iter().map(token).collect();
+    tokens.sort_unstable();
+    tokens
+}
+
+// checks 75, 155, 169
 #[tokio::test]
-async fn a_refresh_under_way_does_not_undo_a_logout() {
+async fn a_logout_during_a_refresh_revokes_what_the_refresh_brings() {
     let release = Arc::new(Notify::new());
     let refreshed = json!({ "access_token": "a2", "refresh_token": "r2" });
     let (provider, server) = provider(refreshed, Some(release.clone())).await;
@@ -293,21 +302,105 @@ async fn a_refresh_under_way_does_not_undo_a_logout() {
     let (mut slow, me) = (browser.clone(), url(&server, "/users/me"));
     let request = tokio::spawn(async move { slow.get(me).await });
     provider.token_requests_reach(2).await;
+    let out = browser.post(url(&server, "/logout"), &[]).await;
+    assert_eq!((out.status, browser.cookie_names()), (303, vec![]));
+    release.notify_one();
+
+    let late = request.await.expect("an answer");
+    assert_eq!(late.set_cookies(), [""; 0], "a logout is not undone");
+    assert_eq!(revoked(&provider, 4).await, ["a1", "a2", "r1", "r2"]);
+    server.stop().await;
+    assert_eq!(provider.seen_at("/revoke").len(), 4);
+}
+
+// checks 75, 155, 169
+#[tokio::test]
+async fn a_logout_after_a_lost_refresh_revokes_what_the_refresh_brought() {
+    let refreshed = json!({ "access_token": "a2", "refresh_token": "r2" });
+    let (provider, server) = provider(refreshed, None).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let lost = browser.clone().get(url(&server, "/users/me")).await;
+    assert_eq!((lost.status, lost.set_cookies().len()), (200, 1));
+
+    browser.post(url(&server, "/logout"), &[]).await;
+    assert_eq!(revoked(&provider, 4).await, ["a1", "a2", "r1", "r2"]);
+}
+
+// check 169
+#[tokio::test]
+async fn a_logout_during_a_refresh_that_fails_revokes_the_old_token() {
+    let release = Arc::new(Notify::new());
+    let (provider, server) = provider(json!({}), None).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+
+    provider.answer_next("/token", Reply::new(503, "text/plain", "").held(&release));
+    let (mut slow, me) = (browser.clone(), url(&server, "/users/me"));
+    let request = tokio::spawn(async move { slow.get(me).await });
+    provider.token_requests_reach(2).await;
     browser.post(url(&server, "/logout"), &[]).await;
     release.notify_one();
-    let late = request.await.expect("an answer");
-    let [cookie] = late.set_cookies()[..] else {
-        panic!("one cookie")
-    };
-    assert!(cookie.starts_with("token="), "never the session: {cookie}");
+    assert_eq!(request.await.expect("an answer").status, 502);
+    assert_eq!(revoked(&provider, 2).await, ["a1", "r1"]);
+}
 
-    let value = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
-    browser
-        .cookies
-        .insert(("127.0.0.1".to_owned(), "token".to_owned()), value);
-    for path in ["/privileged", "/users/me"] {
-        assert_eq!(browser.get(url(&server, path)).await.status, 401, "{path}");
+// check 169
+#[tokio::test]
+async fn after_a_logout_no_refresh_begins() {
+    let refreshed = json!({ "access_token": "a2", "refresh_token": "r2" });
+    let (provider, server) = provider(refreshed, None).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let mut copy = browser.clone();
+    browser.post(url(&server, "/logout"), &[]).await;
+    assert_eq!(copy.get(url(&server, "/users/me")).await.status, 401);
+    assert_eq!(revoked(&provider, 2).await, ["a1", "r1"]);
+    assert_eq!(refreshes(&provider).len(), 0);
+}
+
+/// A browser that logs in again while a refresh of its old session waits for `reply`; what the old
+/// request is answered, and the browser with the cookies of both answers, the late one's last.
+async fn log_in_again_during_a_refresh(
+    reply: Reply,
+) -> (testing::Answer, Browser, Provider, Server) {
+    let release = Arc::new(Notify::new());
+    let (provider, server) = provider(json!({}), None).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+
+    provider.answer_next("/token", reply.held(&release));
+    let (mut slow, me) = (browser.clone(), url(&server, "/users/me"));
+    let request = tokio::spawn(async move { slow.get(me).await });
+    provider.token_requests_reach(2).await;
+    provider.answer_next("/token", token(&json!({ "access_token": "new-login" })));
+    browser.log_in_with_code(&server).await;
+    release.notify_one();
+    let late = request.await.expect("an answer");
+    for cookie in late.set_cookies() {
+        browser.keep("127.0.0.1", cookie);
     }
+    (late, browser, provider, server)
+}
+
+// check 170
+#[tokio::test]
+async fn a_late_refresh_leaves_the_token_of_a_new_login_alone() {
+    let reply = token(&json!({ "access_token": "a2", "refresh_token": "r2" }));
+    let (late, mut browser, provider, server) = log_in_again_during_a_refresh(reply).await;
+    assert_eq!((late.status, late.set_cookies()), (200, vec![]));
+    assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
+    assert_eq!(last_bearer(&provider), "Bearer new-login");
+}
+
+// check 170
+#[tokio::test]
+async fn a_refresh_that_fails_late_does_not_end_a_new_login() {
+    let reply = Reply::error(400, "invalid_grant");
+    let (late, mut browser, provider, server) = log_in_again_during_a_refresh(reply).await;
+    assert_eq!((late.status, late.set_cookies()), (401, vec![]));
+    assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
+    assert_eq!(last_bearer(&provider), "Bearer new-login");
 }
 
 // check 156

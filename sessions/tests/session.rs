@@ -477,6 +477,45 @@ async fn of_two_session_cookies_none_breaks_anything() {
     }
 }
 
+// check 71
+#[tokio::test]
+async fn with_the_cookies_of_two_users_nobody_becomes_somebody_else() {
+    let (_provider, server) = scripted().await;
+    let mut pairs = Vec::new();
+    for name in ["ada", "bob"] {
+        let mut browser = Browser::new();
+        log_in_as(&mut browser, &server, name).await;
+        let own = browser.cookies.iter();
+        pairs.extend(own.map(|((_, name), value)| format!("{name}={value}")));
+    }
+    let orders = (0..256).map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6]);
+    let orders = orders.filter(|order| BTreeSet::from(*order).len() == 4);
+    let (mut whole, mut mixed) = (0, 0);
+    for order in orders {
+        let cookies = order.map(|n| &*pairs[n]).join("; ");
+        let index = get_with(&server, "/", &cookies).await;
+        let is_on_page = |name: &&str| index.body.contains(&format!("<strong>{name}</strong>"));
+        let [name] = ["ada", "bob"]
+            .into_iter()
+            .filter(is_on_page)
+            .collect::<Vec<_>>()[..]
+        else {
+            panic!("{order:?}: one user: {}", index.body)
+        };
+        let user = get_with(&server, "/users/me", &cookies).await;
+        match user.status {
+            200 => assert_eq!(user.json()["username"], name, "{order:?}"),
+            status => assert_eq!(status, 401, "{order:?}: the token of another session"),
+        }
+        if user.status == 200 {
+            whole += 1;
+        } else {
+            mixed += 1;
+        }
+    }
+    assert_eq!((whole, mixed), (12, 12), "whose token comes last");
+}
+
 // check 72
 #[tokio::test]
 async fn a_session_that_was_planted_before_the_login_ends_with_it() {
@@ -955,22 +994,56 @@ async fn a_login_never_ends_on_another_site() {
 
 // check 11
 #[tokio::test]
-async fn unfinished_logins_do_not_pile_up_beside_a_session() {
+async fn unfinished_logins_leave_room_for_a_session_in_the_cookie_header() {
+    // As long as those of Google, which are the longest of the known providers.
+    let (access, refresh) = ("a".repeat(222), "r".repeat(103));
+    let provider = Provider::scripted(move |seen| match &*seen.path {
+        "/token" => {
+            let tokens = json!({ "access_token": access, "refresh_token": refresh });
+            Some(token(&tokens))
+        }
+        "/user" => {
+            let user =
+                json!({ "id": "117283640194857261039", "name": "Ada, Countess of Lovelace" });
+            Some(Reply::json(200, &user))
+        }
+        _ => None,
+    })
+    .await;
+    let https = [
+        ("PUBLIC_URL", "https://app.example.com"),
+        ("SESSION_SECRET", SECRET),
+    ];
+    let server = start(sessions::app, &provider.settings_and(&https)).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let next = format!("/{}", "a".repeat(127));
+    let mut login = None;
+    for _ in 0..60 {
+        let path = format!("/login?next={next}");
+        login = Some(browser.get(url(&server, &path)).await);
+    }
+    let cookies = browser.cookies.iter();
+    let pairs: Vec<_> = cookies
+        .map(|((_, name), value)| format!("{name}={value}"))
+        .collect();
+    let header = format!("cookie: {}", pairs.join("; "));
+    assert_eq!(pairs.len(), 2 + 5, "{:?}", browser.cookie_names());
+    assert!(header.len() < 4096, "a header of {} bytes", header.len());
+
+    let done = browser
+        .come_back(&server, &login.unwrap(), "code=good")
+        .await;
+    assert_eq!((done.status, done.location()), (303, &*next));
+}
+
+// check 11
+#[tokio::test]
+async fn a_login_remembers_no_path_that_is_too_long_for_a_cookie() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
-    log_in_as(&mut browser, &server, "ada").await;
-    let next = format!("/login?next=/{}", "a".repeat(255));
-    for _ in 0..60 {
-        browser.get(url(&server, &next)).await;
-    }
-    assert_eq!(browser.cookies.len(), 2 + 5, "{:?}", browser.cookie_names());
-    let logins = browser
-        .cookies
-        .iter()
-        .filter(|((_, name), _)| name.starts_with("login_"));
-    let header: usize = logins
-        .map(|((_, name), value)| name.len() + value.len() + 3)
-        .sum();
-    assert!(header < 4096, "a Cookie header of {header} bytes");
-    assert_eq!(log_in_as(&mut browser, &server, "bob").await.status, 303);
+    let path = format!("/login?next=/{}", "a".repeat(128));
+    let login = browser.get(url(&server, &path)).await;
+    let done = browser.come_back(&server, &login, "code=ada").await;
+    assert_eq!((done.status, done.location()), (303, "/users/me"));
 }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use testing::plain::{Sent, assert_whole};
 
+// check 175
 #[tokio::test]
 async fn the_app_keeps_its_promises_under_plain_axum_serve() {
     let requests = vec![

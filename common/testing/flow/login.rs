@@ -108,7 +108,7 @@ async fn the_redirect_uri_comes_from_the_settings_and_from_no_header() {
     }
 }
 
-// check 4
+// checks 4, 167
 #[tokio::test]
 async fn a_server_for_this_machine_answers_no_other_host() {
     let server = start(app, &[]).await;

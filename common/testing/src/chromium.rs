@@ -73,17 +73,24 @@ impl Chromium {
     /// # Panics
     /// When there is no Chromium; and all that follows when something is not on the page.
     pub async fn start() -> Self {
-        Self::with_preferences(json!({})).await
+        Self::with(&[], json!({})).await
+    }
+
+    /// Starts a browser without cookies for which every host of `example.test` is this machine,
+    /// and which accepts the certificates of [`crate::tls`].
+    pub async fn of_example_hosts() -> Self {
+        let hosts = "--host-resolver-rules=MAP *.example.test 127.0.0.1";
+        Self::with(&[hosts, "--ignore-certificate-errors"], json!({})).await
     }
 
     /// Starts a browser that accepts no cookies.
     pub async fn without_cookies() -> Self {
         let block = 2;
         let cookies = json!({"profile.default_content_setting_values.cookies": block});
-        Self::with_preferences(cookies).await
+        Self::with(&[], cookies).await
     }
 
-    async fn with_preferences(preferences: Value) -> Self {
+    async fn with(arguments: &[&str], preferences: Value) -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -103,7 +110,7 @@ impl Chromium {
             .expect("a line that says the port");
 
         let mut capabilities = DesiredCapabilities::chrome();
-        for argument in ARGUMENTS {
+        for argument in ARGUMENTS.iter().chain(arguments) {
             capabilities.add_arg(argument).expect("an argument");
         }
         capabilities

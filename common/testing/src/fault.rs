@@ -1,6 +1,6 @@
 //! Faults below HTTP: a port that does to its connections what no provider should.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use tokio::{
@@ -10,13 +10,15 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring},
-};
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls;
 
 /// Stands in the answers of [`faults`], so that a test sees whether any of it comes through.
 pub const UPSTREAM: &str = "upstream-words";
+
+/// In what a port says, this becomes the port's own origin, which nobody knows before it is open.
+pub const ORIGIN: &str = "the-origin-of-this-port";
 
 /// What a request gets: these bytes, and then ...
 #[derive(Clone, Debug)]
@@ -63,27 +65,15 @@ impl Faulty {
     /// # Panics
     /// Without a free port or random numbers.
     pub async fn with_tls(faults: Vec<Fault>) -> (Self, String) {
-        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
-            .expect("random numbers make a certificate");
-        let key = own
-            .signing_key
-            .serialize_der()
-            .try_into()
-            .expect("a private key");
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.3")
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
-            .expect("the key belongs to the certificate");
-        let tls = TlsAcceptor::from(Arc::new(config));
-        (Self::serve(faults, Some(tls)).await, own.cert.pem())
+        let (tls, certificate) = tls::acceptor();
+        (Self::serve(faults, Some(tls)).await, certificate)
     }
 
     async fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}", listener.local_addr().expect("its address"));
+        let faults = faults.into_iter().map(|fault| fault.at(&origin)).collect();
         let heard = watch::Sender::default();
         let server = tokio::spawn(accept(listener, faults, tls, heard.clone()));
         Self {
@@ -133,7 +123,11 @@ async fn accept(
         // An error here is the reader who goes away.
         connections.spawn(async move {
             match tls {
-                Some(tls) => drop(treat(&mut tls.accept(stream).await?, &faults, &heard).await?),
+                Some(tls) => {
+                    let mut stream = tls.accept(stream).await?;
+                    treat(&mut stream, &faults, &heard).await?;
+                    stream.shutdown().await?;
+                }
                 None => plain(stream, &faults, &heard).await?,
             }
             io::Result::Ok(())
@@ -200,6 +194,15 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Strin
 }
 
 impl Fault {
+    fn at(self, origin: &str) -> Self {
+        let Self(say, then) = self;
+        let say = match String::from_utf8(say) {
+            Ok(text) => text.replace(ORIGIN, origin).into_bytes(),
+            Err(error) => error.into_bytes(),
+        };
+        Self(say, then)
+    }
+
     /// Whether it sends without end.
     pub fn floods(&self) -> bool {
         matches!(self.1, Then::Repeat(_))

@@ -14,12 +14,15 @@ use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
 pub mod crowd;
+pub mod debug;
 pub mod fault;
 pub mod load;
 pub mod plain;
 pub mod program;
 pub mod provider;
 pub mod rubbish;
+mod secrets;
+mod sockets;
 pub mod tls;
 
 /// Starts an app on free ports of this machine, with these settings beside.
@@ -138,7 +141,11 @@ impl Browser {
         }
     }
 
-    fn keep(&mut self, host: &str, cookie: &str) {
+    /// Keeps a `Set-Cookie` of this host, as from an answer that comes late.
+    ///
+    /// # Panics
+    /// When it is too large for a browser.
+    pub fn keep(&mut self, host: &str, cookie: &str) {
         let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
         let (name, value) = pair.split_once('=').expect("name=value");
         let key = (host.to_owned(), name.to_owned());

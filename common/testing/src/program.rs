@@ -3,18 +3,17 @@
 use std::{
     collections::BTreeSet,
     env::{self, consts::EXE_EXTENSION},
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
 };
 
-use serde_json::Value;
-use url::form_urlencoded;
+pub use crate::secrets::Secrets;
 
-use super::{Answer, provider::Seen};
+use crate::sockets;
 
 /// A server from its binary. It ends when this is dropped.
 #[derive(Debug)]
@@ -32,50 +31,63 @@ impl Program {
     /// # Panics
     /// When it ends instead.
     pub fn start(binary: &str, vars: &[(&str, &str)]) -> Self {
-        Self::run(Command::new(binary), binary, vars)
+        Self::run(&mut command(binary, vars))
     }
 
-    /// The same with fewer files than the system gives, as `ulimit` of a shell says it.
+    /// Starts a binary as a person does who has set nothing; see [`default_ports`].
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn with_nothing_set(binary: &str) -> Self {
+        Self::run(command(binary, &[]).env_clear())
+    }
+
+    /// The same as [`Self::start`] with fewer files than the system gives, as `ulimit` of a shell
+    /// says it.
     ///
     /// # Panics
     /// When it ends instead.
     pub fn with_ulimit(ulimit: &str, binary: &str, vars: &[(&str, &str)]) -> Self {
-        let mut shell = Command::new("sh");
+        let mut shell = command("sh", vars);
         shell.args(["-c", &format!("ulimit {ulimit}; exec \"$0\""), binary]);
-        Self::run(shell, binary, vars)
+        Self::run(shell.current_dir(folder(binary)))
     }
 
-    fn run(mut command: Command, binary: &str, vars: &[(&str, &str)]) -> Self {
-        let mut process = command
-            .env_clear()
-            .envs(["BIND_ADDR", "DEMO_ADDR"].map(|name| (name, "127.0.0.1:0")))
-            .envs(vars.iter().copied())
-            // Nobody keeps an `.env` file there.
-            .current_dir(Path::new(binary).parent().expect("a directory"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+    /// Runs a command that starts a server, and waits until it is up.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn run(command: &mut Command) -> Self {
+        Self::try_run(command).unwrap_or_else(|problems| panic!("it ended: {problems:#?}"))
+    }
+
+    /// Runs a command that starts a server, or ends with the problems of its settings.
+    ///
+    /// # Panics
+    /// When it ends in another way than with exit code 2 and a line for each problem.
+    pub fn try_run(command: &mut Command) -> Result<Self, Vec<String>> {
+        let command = command.stdin(Stdio::null());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("it starts");
         let errors = rest_of(process.stderr.take().expect("a pipe"));
         let mut log = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut start = String::new();
         // The last line that it logs when it is up.
         while !start.contains(" in a browser to try ") {
-            assert_ne!(
-                log.read_line(&mut start).expect("UTF-8"),
-                0,
-                "it ended: {start}"
-            );
+            if log.read_line(&mut start).expect("UTF-8") == 0 {
+                let status = process.wait().expect("a process");
+                let errors = errors.join().expect("its errors were read");
+                return Err(problems_in(&start, &errors, status));
+            }
         }
         let (_, rest) = start.split_once("listening on ").expect("where it listens");
         let url = rest.lines().next().expect("a URL").to_owned();
-        Self {
+        Ok(Self {
             url,
             process,
             start,
             rest: vec![rest_of(log), errors],
-        }
+        })
     }
 
     /// Where it listens.
@@ -118,6 +130,14 @@ impl Program {
                 .ok()?
                 .count(),
         )
+    }
+
+    /// The addresses that it listens on, whoever can reach them. Linux alone says it.
+    ///
+    /// # Panics
+    /// Elsewhere.
+    pub fn listening(&self) -> BTreeSet<SocketAddr> {
+        sockets::listening(self.process.id())
     }
 
     /// Sends it SIGTERM, as whoever manages servers does.
@@ -175,6 +195,62 @@ impl Drop for Program {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A binary with these settings alone, on free ports unless they say otherwise.
+pub fn command(binary: &str, vars: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .envs(["BIND_ADDR", "DEMO_ADDR", "DEMO_OPENID_ADDR"].map(|name| (name, "127.0.0.1:0")))
+        .envs(vars.iter().copied())
+        .current_dir(folder(binary));
+    command
+}
+
+/// The folder of a binary: nobody keeps an `.env` file there.
+fn folder(binary: &str) -> &Path {
+    Path::new(binary).parent().expect("a file")
+}
+
+/// What it ends with, with these settings: a line for each problem.
+///
+/// # Panics
+/// When it starts.
+pub fn problems(binary: &str, vars: &[(&str, &str)]) -> Vec<String> {
+    problems_of(&mut command(binary, vars))
+}
+
+/// The same for a command.
+///
+/// # Panics
+/// When it starts.
+pub fn problems_of(command: &mut Command) -> Vec<String> {
+    match Program::try_run(command) {
+        Ok(program) => panic!("it starts: {}", program.stop()),
+        Err(problems) => problems,
+    }
+}
+
+fn problems_in(log: &str, errors: &[u8], status: ExitStatus) -> Vec<String> {
+    let errors = String::from_utf8(errors.to_vec()).expect("UTF-8");
+    assert_eq!(status.code(), Some(2), "{log}{errors}");
+    assert_eq!(log, "", "something was started: {errors}");
+    let line = |line: &str| line.strip_prefix("error: ").map(str::to_owned);
+    let problems: Option<Vec<_>> = errors.lines().map(line).collect();
+    problems.expect("a line for each problem")
+}
+
+/// Keeps other tests away from the ports that servers take when nothing is set, on this machine.
+///
+/// # Panics
+/// When there is no folder for what is temporary.
+pub fn default_ports() -> File {
+    let path = env::temp_dir().join("oauth2-axum-examples.ports");
+    let file = File::options().create(true).append(true).open(path);
+    let file = file.expect("a file to lock");
+    file.lock().expect("a lock, which the last one has left");
+    file
 }
 
 /// The binary of an example, which `cargo test` builds beside the tests.
@@ -240,114 +316,3 @@ fn rest_of(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
         rest
     })
 }
-
-/// What must not be said: everything secret that came along in a test.
-#[derive(Debug, Default)]
-pub struct Secrets(BTreeSet<String>);
-
-impl Secrets {
-    /// Settings, passwords and what else is known beforehand.
-    ///
-    /// # Panics
-    /// When one is so short that it could be said by chance.
-    pub fn add(&mut self, secret: impl Into<String>) {
-        let secret = secret.into();
-        assert!(secret.len() >= 6, "{secret:?} could be said by chance");
-        self.0.insert(secret);
-    }
-
-    /// What is secret in an answer: cookies, and codes, states and tokens in the body or a redirect.
-    ///
-    /// # Panics
-    /// When a header is not ASCII.
-    pub fn see(&mut self, answer: &Answer) {
-        for cookie in answer.set_cookies() {
-            let value = cookie
-                .split(';')
-                .next()
-                .and_then(|pair| Some(pair.split_once('=')?.1));
-            self.add_all(value);
-        }
-        let redirect = answer
-            .headers
-            .get("location")
-            .map(|_| answer.header("location"));
-        let redirect = redirect.and_then(|to| answer.url.join(to).ok());
-        for url in redirect.iter().chain([&answer.url]) {
-            let query = url.query().unwrap_or_default();
-            self.see_form(query);
-            self.see_form(url.fragment().unwrap_or_default());
-        }
-        if let Ok(Value::Object(members)) = serde_json::from_str(&answer.body) {
-            let members = members
-                .iter()
-                .filter(|(name, _)| SECRET.contains(&name.as_str()));
-            self.add_all(members.filter_map(|(_, value)| value.as_str()));
-        }
-    }
-
-    /// What is secret in the requests that a provider saw.
-    pub fn see_requests(&mut self, seen: &[Seen]) {
-        for request in seen {
-            self.see_form(&request.body);
-            let credentials = request.header("authorization").split_once(' ');
-            self.add_all(credentials.map(|(_, credentials)| credentials));
-        }
-    }
-
-    fn see_form(&mut self, form: &str) {
-        let pairs = form_urlencoded::parse(form.as_bytes());
-        let secret = pairs.filter(|(name, _)| SECRET.contains(&&**name));
-        let values: Vec<_> = secret.map(|(_, value)| value.into_owned()).collect();
-        self.add_all(values.iter().map(String::as_str));
-    }
-
-    fn add_all<'a>(&mut self, found: impl IntoIterator<Item = &'a str>) {
-        self.0.extend(
-            found
-                .into_iter()
-                .filter(|found| found.len() >= 6)
-                .map(str::to_owned),
-        );
-    }
-
-    /// That none of them was said, and that nobody but the log itself began a line.
-    ///
-    /// # Panics
-    /// When one was.
-    pub fn assert_unsaid(&self, said: &str, at_least: usize) {
-        assert!(self.0.len() >= at_least, "too few are known: {:#?}", self.0);
-        for secret in &self.0 {
-            assert!(
-                !said.contains(secret.as_str()),
-                "{secret} was said:\n{said}"
-            );
-        }
-        for line in said.lines() {
-            let time: String = line
-                .chars()
-                .take(27)
-                .map(|c| if c.is_ascii_digit() { '0' } else { c })
-                .collect();
-            assert_eq!(
-                time, "0000-00-00T00:00:00.000000Z",
-                "a line that nobody logged: {line:?}"
-            );
-            assert!(!line.contains(char::is_control), "{line:?}");
-        }
-    }
-}
-
-/// The names of what is secret, in forms, queries, fragments and JSON.
-const SECRET: [&str; 10] = [
-    "access_token",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "id_token",
-    "nonce",
-    "password",
-    "refresh_token",
-    "state",
-    "token",
-];

@@ -181,13 +181,22 @@ impl Provider {
     /// # Panics
     /// When they do not come.
     pub async fn token_requests_reach(&self, count: usize) {
+        self.seen_reach("/token", count).await;
+    }
+
+    /// Waits until so many requests for this path have come; returns all of them.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub async fn seen_reach(&self, path: &str, count: usize) -> Vec<Seen> {
         let mut seen = self.shared.seen.subscribe();
-        let tokens = |seen: &Vec<Seen>| seen.iter().filter(|seen| seen.path == "/token").count();
-        let reached = seen.wait_for(|seen| tokens(seen) >= count);
-        timeout(Duration::from_secs(10), reached)
+        let at_path = |seen: &Vec<Seen>| seen.iter().filter(|seen| seen.path == path).count();
+        let reached = seen.wait_for(|seen| at_path(seen) >= count);
+        timeout(Duration::from_secs(20), reached)
             .await
-            .expect("so many token requests come")
+            .unwrap_or_else(|_| panic!("{count} requests for {path} do not come"))
             .expect("the provider lives");
+        self.seen_at(path)
     }
 }
 

@@ -1,161 +1,134 @@
-//! `.github/CHECKS.md`: each row is covered by a test that names it, or is an exception with a reason.
+//! `.github/CHECKS.md`: each row is proven by a test of each of its servers, or stands there as open
+//! or as an exception with a reason.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+#[path = "checks/proofs.rs"]
+mod proofs;
+#[path = "checks/rows.rs"]
+mod rows;
 
-/// The rows that are covered, each by these files.
-type Covered = BTreeMap<usize, BTreeSet<String>>;
+use std::collections::BTreeSet;
 
-const CHECKS: &str = include_str!("../../../.github/CHECKS.md");
+use proofs::{proofs, proven, sources, tests};
+use rows::{SERVERS, all, exceptions, needed, open, root, table};
+
 const SECURITY: &str = include_str!("../../../.github/SECURITY.md");
-
-/// The numbers in the first column of the tables in a text.
-fn rows(text: &str) -> Vec<usize> {
-    let number = |line: &str| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok();
-    text.lines().filter_map(number).collect()
-}
-
-/// The table and the exceptions.
-fn parts() -> (&'static str, &'static str) {
-    CHECKS
-        .split_once("\n## Exceptions\n")
-        .expect("a list of exceptions")
-}
-
-/// The rows that a comment names: `// check 17`, `// checks 17, 18: and why`.
-fn named(line: &str) -> Vec<usize> {
-    let comment = line.trim_start().strip_prefix("// check");
-    let Some(list) = comment.map(|rest| rest.strip_prefix('s').unwrap_or(rest)) else {
-        return Vec::new();
-    };
-    let Some(list) = list.strip_prefix(' ') else {
-        return Vec::new();
-    };
-    let list = list.split(':').next().unwrap_or_default();
-    list.split(", ")
-        .map(|number| number.trim().parse().unwrap_or(0))
-        .collect()
-}
-
-/// The sources of the workspace, by their path in it.
-fn sources() -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = root.canonicalize().expect("the workspace");
-    let mut sources = BTreeMap::new();
-    for package in ["basic", "sessions", "first_party", "common"] {
-        for folder in ["tests", "src", "examples"] {
-            read(&root.join(package).join(folder), &root, &mut sources);
-        }
-    }
-    // What basic and sessions run over their own apps.
-    read(&root.join("common/testing/flow"), &root, &mut sources);
-    sources
-}
-
-fn read(folder: &Path, root: &Path, sources: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            read(&path, root, sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(root)
-                .expect("below the root")
-                .to_string_lossy();
-            let source = fs::read_to_string(&path).expect("a file in UTF-8");
-            sources.insert(name.replace('\\', "/"), source);
-        }
-    }
-}
-
-fn covered() -> Covered {
-    let mut covered = Covered::new();
-    for (name, source) in sources() {
-        for number in source.lines().flat_map(named) {
-            covered.entry(number).or_default().insert(name.clone());
-        }
-    }
-    covered
-}
 
 #[test]
 fn the_table_has_each_row_once_and_in_order() {
-    assert_eq!(rows(parts().0), (1..=158).collect::<Vec<_>>());
-    for line in parts().0.lines().filter(|line| rows(line).len() == 1) {
-        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        assert_eq!(cells.len(), 4, "{line}");
-        assert!(
-            cells[1]
-                .split(' ')
-                .all(|server| ["B", "S", "F"].contains(&server)),
-            "{line}"
-        );
-        assert!(cells.iter().all(|cell| !cell.is_empty()), "{line}");
+    let numbers: Vec<_> = all().iter().map(|row| row.number).collect();
+    assert_eq!(numbers, (1..=258).collect::<Vec<_>>());
+    for row in all() {
+        assert_eq!(row.cells.len(), 4, "{row:?}");
+        assert!(row.cells.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        let named: BTreeSet<_> = row.servers.iter().collect();
+        assert_eq!(named.len(), row.servers.len(), "{row:?}");
+        assert!(named.iter().all(|name| SERVERS.contains(name)), "{row:?}");
     }
 }
 
 #[test]
-fn each_row_is_covered_or_an_exception_with_a_reason() {
-    let (covered, exceptions) = (covered(), rows(parts().1));
-    let mut missing = Vec::new();
-    for row in 1..=158 {
-        let files = covered
-            .get(&row)
-            .map(|files| files.iter().cloned().collect::<Vec<_>>());
-        let is_exception = exceptions.contains(&row);
-        println!(
-            "{row:>3} {}",
-            match &files {
-                Some(files) => files.join(" "),
-                None if is_exception => "an exception".into(),
-                None => "not covered".into(),
-            }
-        );
-        if files.is_none() && !is_exception {
-            missing.push(row);
-        }
+fn each_row_is_proven_for_each_of_its_servers_or_said_not_to_be() {
+    let (proven, _) = proven();
+    for (row, server) in needed() {
+        let tests = proven.get(&(row, server)).into_iter().flatten();
+        let tests: Vec<_> = tests.map(String::as_str).collect();
+        println!("{row:>3} {server} {}", tests.join(" "));
     }
-    println!(
-        "{} rows are covered, {} are exceptions",
-        covered.len(),
-        exceptions.len()
-    );
-    assert_eq!(missing, [0; 0], "these rows are covered by no test");
-    let needless: Vec<_> = exceptions
-        .iter()
-        .filter(|row| covered.contains_key(row))
+    let is_proven = |pair: &(usize, char)| proven.contains_key(pair);
+    let (needed, open, exceptions) = (needed(), open(), exceptions());
+    let expected: BTreeSet<_> = needed.difference(&exceptions).copied().collect();
+    let expected: BTreeSet<_> = expected
+        .into_iter()
+        .filter(|pair| !is_proven(pair))
         .collect();
-    assert_eq!(needless, [&0; 0], "these exceptions are covered");
+    println!(
+        "{} of {} are proven",
+        needed.len() - expected.len(),
+        needed.len()
+    );
+
+    let proven: BTreeSet<_> = open.iter().copied().filter(is_proven).collect();
+    let missing: BTreeSet<_> = expected.difference(&open).copied().collect();
+    assert!(
+        open == expected,
+        "\nnot open any more, there is a test:\n{}\nneither open nor proven:\n{}\n\
+         the whole section:\n{}",
+        table(&proven),
+        table(&missing),
+        table(&expected)
+    );
+    assert!(exceptions.is_subset(&needed), "an exception to no row");
+    let needless: Vec<_> = exceptions.into_iter().filter(is_proven).collect();
+    assert_eq!(needless, [], "these exceptions are proven");
 }
 
 #[test]
-fn no_comment_names_a_row_that_does_not_exist() {
-    for (row, files) in covered() {
-        assert!((1..=158).contains(&row), "{row} in {files:?}");
+fn each_comment_names_rows_that_exist_and_stands_right_above_a_test() {
+    let (proven, wrong) = proven();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for ((row, _), tests) in proven {
+        assert!((1..=258).contains(&row), "{row} in {tests:?}");
     }
-    assert!(rows(parts().1).iter().all(|row| (1..=158).contains(row)));
 }
 
 #[test]
 fn a_comment_is_read_as_it_is_meant() {
-    assert_eq!(named("// check 17"), [17]);
-    assert_eq!(named("    // checks 17, 18: and why, at length"), [17, 18]);
-    assert_eq!(named("// checks 17 18"), [0], "and no such row exists");
-    assert_eq!(named("// check that"), [0]);
-    assert_eq!(named("// checked"), [0; 0]);
+    let of = |comment: &str| {
+        let source = format!("    {comment}\n    #[test]\n    fn it_holds() {{}}\n");
+        let found = proofs(&source);
+        found
+            .into_iter()
+            .map(|proof| (proof.rows, proof.servers.map(str::to_owned)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("// check 17"), [(vec![17], None)]);
+    assert_eq!(of("// checks 17, 18: and why"), [(vec![17, 18], None)]);
+    let for_two = Some("B S".to_owned());
+    assert_eq!(of("// check 230 for B S: why"), [(vec![230], for_two)]);
+    assert_eq!(of("// checks 17 18"), [(vec![0], None)], "no such row");
+    assert_eq!(of("// check that"), [(vec![0], None)]);
+    assert_eq!(of("// checked"), []);
+    assert_eq!(of("let x = 1; // check 17"), []);
+}
+
+#[test]
+fn a_proof_is_a_comment_right_above_a_test_that_runs() {
+    let proof = |below: &str| {
+        let source = format!("// check 17\n{below}\n");
+        proofs(&source)[0].test.map(str::to_owned)
+    };
+    let it = Some("it_holds".to_owned());
+    assert_eq!(proof("#[test]\nfn it_holds() {"), it);
+    assert_eq!(proof("#[tokio::test]\nasync fn it_holds() {"), it);
+    let threads = "#[tokio::test(flavor = \"multi_thread\")]\n#[cfg(unix)]\nasync fn it_holds() {";
+    assert_eq!(proof(threads), it);
     assert_eq!(
-        named("let x = 1; // check 17"),
-        [0; 0],
-        "a comment stands before its test"
+        proof("// Why.\n#[test]\nfn it_holds(a in any::<u8>()) {"),
+        it
     );
+
+    assert_eq!(proof("fn it_holds() {"), None);
+    assert_eq!(proof("#[test]\n#[ignore]\nfn it_holds() {"), None);
+    assert_eq!(proof("#[tokio::main]\nasync fn it_holds() {"), None);
+    assert_eq!(proof("\n#[test]\nfn it_holds() {"), None, "not right above");
+    assert_eq!(proof("let x = 1;\n\n#[test]\nfn it_holds() {"), None);
+}
+
+#[test]
+fn a_shared_test_counts_for_the_servers_that_include_it() {
+    let sources = sources();
+    let servers = |file: &str| String::from_iter(proofs::servers_of(file, &sources));
+    assert_eq!(servers("common/testing/flow/callback.rs"), "BS");
+    assert_eq!(servers("common/tests/properties.rs"), "");
+    assert_eq!(servers("first_party/tests/users.rs"), "F");
+    assert_eq!(servers("first_party/tests/authorization_server.rs"), "A");
+    assert_eq!(servers("sessions/tests/replicas/redis.rs"), "R");
 }
 
 #[test]
 fn each_proof_and_each_file_that_the_threat_model_names_exists() {
-    let sources: String = sources().into_values().collect();
+    let sources = sources();
+    let tests: BTreeSet<_> = sources.values().flat_map(|source| tests(source)).collect();
     let tables = SECURITY.lines().filter(|line| line.starts_with("| "));
     let names = tables.flat_map(|line| line.split('`').skip(1).step_by(2));
     let names: Vec<_> = names
@@ -163,19 +136,12 @@ fn each_proof_and_each_file_that_the_threat_model_names_exists() {
         .collect();
     assert!(names.len() > 80, "{}", names.len());
     for name in names {
-        assert!(
-            sources.contains(&format!("fn {name}(")),
-            "no test is called {name}"
-        );
+        assert!(tests.contains(name), "no test is called {name}");
     }
-    let github = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.github");
-    for link in SECURITY
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-    {
+    let links = SECURITY.split("](").skip(1);
+    for link in links.filter_map(|rest| rest.split(')').next()) {
         if !link.starts_with("https:") && !link.starts_with('#') {
-            assert!(github.join(link).exists(), "{link}");
+            assert!(root().join(".github").join(link).exists(), "{link}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The README's "Copy this": what it tells a reader to copy is enough to log in with.
 //!
 //! `cargo test -p testing --features browser --test copy` builds each row in an empty workspace, which
-//! takes minutes; it runs beside the tests in a browser.
+//! takes a minute or two at first; `.ci/run` runs it beside the tests in a browser.
 
 use std::{
     env, fs,
@@ -77,11 +77,17 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Builds the server with the versions of this workspace, and with its dependencies where they are
+/// built with the same features: only the programs themselves have a place of their own.
 fn build(workspace: &Path, server: &str) -> String {
+    let test = env::current_exe().expect("this test");
+    let shared = test.ancestors().nth(3).expect("target/debug/deps");
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("copied-target");
+    fs::copy(root().join("Cargo.lock"), workspace.join("Cargo.lock")).expect("the versions");
     let status = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
         .args(["build", "--offline", "--no-default-features", "-p", server])
         .current_dir(workspace)
+        .env("CARGO_BUILD_BUILD_DIR", shared)
         .env("CARGO_TARGET_DIR", &target)
         .status()
         .expect("cargo");

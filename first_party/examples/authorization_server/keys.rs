@@ -1,6 +1,6 @@
 //! The keys that sign the tokens, and `/jwks.json`, where everybody finds their public halves.
 
-use std::{fmt, fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
@@ -43,13 +43,6 @@ struct Key {
     public: DecodingKey,
     algorithm: Algorithm,
     jwk: Jwk,
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kids = self.0.iter().map(|key| &key.jwk.common.key_id);
-        f.debug_list().entries(kids).finish()
-    }
 }
 
 /// `GET /jwks.json`: the public keys (RFC 7517, section 5).

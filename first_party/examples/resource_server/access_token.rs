@@ -21,7 +21,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::keys::Keys;
 
 /// What this API accepts. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Accepted {
     pub keys: Keys,
     /// The authorization server.

@@ -2,7 +2,6 @@
 //! an unknown `kid`. While the authorization server is down, known keys go on.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -70,12 +69,6 @@ struct Metadata {
 #[derive(Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Keys").field(&self.0.issuer).finish()
-    }
 }
 
 impl Keys {

@@ -1,10 +1,10 @@
 //! Accounts in SQLite: whoever logs in gets an id of our own, always the same.
 
-use common::{database, provider::Identity, settings::Settings};
+use common::{Result, database, provider::Identity, settings::Settings};
 use serde::Serialize;
 use sqlx::SqlitePool;
 
-pub use common::database::{DATABASE_URL, DatabaseError};
+pub use common::database::DATABASE_URL;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,10 +35,7 @@ impl Accounts {
     ///
     /// Who it is depends on provider and subject alone. Names and e-mail addresses change hands:
     /// to join accounts by them would give one person's account to another.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn find_or_create(&self, user: &Identity) -> Result<Account, DatabaseError> {
+    pub async fn find_or_create(&self, user: &Identity) -> Result<Account> {
         // One statement: between a SELECT and an INSERT a parallel login could come.
         const SQL: &str = "INSERT INTO accounts (provider, subject, name) VALUES (?1, ?2, ?3)
             ON CONFLICT (provider, subject) DO UPDATE SET name = excluded.name

@@ -4,12 +4,11 @@
 //! the next request on. What is in the cookie alone would count until the cookie ends.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{StatusCode, request::Parts},
-    response::{IntoResponse, Response},
 };
-use common::{Error, error::Detail};
-use sessions::session::{Session, User};
+use common::{Error, Result};
+use sessions::session::{LoggedIn, Session};
 
 use super::{Permissions, accounts::Account};
 
@@ -21,48 +20,56 @@ pub const ADMIN: usize = 0;
 /// `Something`
 pub const SOMETHING: usize = 1;
 
-/// The guard for who is logged in: the cookie is good, and its session has not been ended.
+/// The guard for logged-in users: the cookie is valid, and its session has not been ended.
 #[derive(Debug)]
-pub struct LoggedIn {
+pub struct ActiveSession {
     /// What the cookie says.
     pub session: Session,
     /// Whose it is.
     pub account: Account,
 }
 
-impl FromRequestParts<Permissions> for LoggedIn {
-    type Rejection = Response;
+impl FromRequestParts<Permissions> for ActiveSession {
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Permissions) -> Result<Self, Response> {
-        let User(session) = User::from_request_parts(parts, state).await?;
-        let account = state.accounts.account_of(&session.id).await;
-        match account.map_err(IntoResponse::into_response)? {
-            Some(account) => Ok(Self { session, account }),
-            None => Err(Error::NotLoggedIn.into_response()),
+    async fn from_request_parts(parts: &mut Parts, state: &Permissions) -> Result<Self> {
+        let guard = <LoggedIn as FromRequestParts<_>>::from_request_parts;
+        let LoggedIn(session) = guard(parts, state).await?;
+        let account = state.accounts.account_of(&session.id).await?;
+        let account = account.ok_or(Error::NotLoggedIn)?;
+        Ok(Self { session, account })
+    }
+}
+
+impl OptionalFromRequestParts<Permissions> for ActiveSession {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Permissions) -> Result<Option<Self>> {
+        let guard = <Self as FromRequestParts<_>>::from_request_parts;
+        match guard(parts, state).await {
+            Ok(session) => Ok(Some(session)),
+            Err(Error::NotLoggedIn) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
 
-/// The guard for who may: a handler that takes a `Permitted<{ ADMIN }>` is for accounts with this
-/// permission. Who is not logged in gets 401, everybody else 403.
+/// The guard for a permission: a handler that takes a `Permitted<{ ADMIN }>` is for accounts that
+/// have it. Anyone who is not logged in gets 401, everybody else 403.
 #[derive(Debug)]
 pub struct Permitted<const NEEDED: usize>(pub Account);
 
 impl<const NEEDED: usize> FromRequestParts<Permissions> for Permitted<NEEDED> {
-    type Rejection = Response;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Permissions) -> Result<Self, Response> {
-        let LoggedIn { account, .. } = LoggedIn::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &Permissions) -> Result<Self> {
+        let guard = <ActiveSession as FromRequestParts<_>>::from_request_parts;
+        let ActiveSession { account, .. } = guard(parts, state).await?;
         let needed = const { PERMISSIONS[NEEDED] };
-        let has = state.accounts.has(account.id, needed).await;
-        if has.map_err(IntoResponse::into_response)? {
+        if state.accounts.has(account.id, needed).await? {
             return Ok(Self(account));
         }
-        tracing::info!("refused: account {} does not have {needed}", account.id);
-        Err((
-            StatusCode::FORBIDDEN,
-            Detail::of("Insufficient permissions"),
-        )
-            .into_response())
+        tracing::info!("account {} does not have {needed}", account.id);
+        Err((StatusCode::FORBIDDEN, "Insufficient permissions").into())
     }
 }

@@ -1,12 +1,8 @@
 //! How a session begins and ends: as in the server, and in the database.
 
-use axum::{
-    extract::State,
-    http::HeaderMap,
-    response::{Redirect, Result},
-};
-use common::{Params, oauth::OAuth, server::check_same_origin};
-use sessions::session;
+use axum::{extract::State, http::HeaderMap, response::Redirect};
+use common::{Params, Result, oauth::OAuth, server::check_same_origin};
+use sessions::session::SessionCookies;
 use tower_cookies::Cookies;
 
 use super::Permissions;
@@ -18,38 +14,41 @@ pub async fn auth(
     }): State<Permissions>,
     State(oauth): State<OAuth>,
     cookies: Cookies,
+    session_cookies: SessionCookies,
     callback: Params,
 ) -> Result<Redirect> {
     let code = oauth.verify(&cookies, &callback)?;
     let login = oauth.exchange(code).await?;
-    let user = oauth.identity(&login.token).await?;
-    let account = accounts.find_or_create(&user).await?;
+    let identity = oauth.identity(&login.token).await?;
+    let account = accounts.find_or_create(&identity).await?;
     accounts.appoint_admin(&account, admin.as_deref()).await?;
 
     // The session that this browser had ends, as its cookie is overwritten.
-    if let Some(old) = session::current(&oauth, &cookies) {
+    if let Some(old) = session_cookies.session(oauth.provider()) {
         accounts.end_session(&old.id).await?;
     }
-    let session = session::begin(&oauth, &cookies, user, login.token)?;
+    let session = session_cookies.begin(identity, login.token)?;
     accounts.begin_session(&session.id, account.id).await?;
     tracing::info!("account {} has logged in", account.id);
 
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
-/// `POST /logout`: ends the session, so that a copy of its cookie opens nothing any more.
+/// `POST /logout`: ends the session, so that a copy of its cookie grants no access any more.
 pub async fn logout(
-    State(Permissions { accounts, .. }): State<Permissions>,
+    State(Permissions {
+        sessions, accounts, ..
+    }): State<Permissions>,
     State(oauth): State<OAuth>,
-    cookies: Cookies,
+    cookies: SessionCookies,
     headers: HeaderMap,
 ) -> Result<Redirect> {
     check_same_origin(&headers, oauth.public_url())?;
-    // First the row: who is told to be logged out, is.
-    if let Some(session) = session::current(&oauth, &cookies) {
+    // First the row: a user who is told that they are logged out, is.
+    if let Some(session) = cookies.session(oauth.provider()) {
         accounts.end_session(&session.id).await?;
     }
-    session::end(&oauth, &cookies).await;
+    sessions.end(&cookies);
 
     Ok(Redirect::to("/"))
 }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `main.rs` | the routes: `/admin` and `/privileged` need a permission |
 //! | `login.rs` | `/auth` finds or creates the account; `/logout` ends the session on the server too |
-//! | `guard.rs` | the guards [`LoggedIn`] and [`Permitted`], which ask the database at each request |
+//! | `guard.rs` | the guards [`ActiveSession`] and [`Permitted`], which ask the database at each request |
 //! | `users.rs` | the JSON API with which an admin grants and revokes |
 //! | `store.rs` | the SQL of sessions and permissions |
 //! | `../db/accounts.rs` | the database, and the account of a user |
@@ -21,19 +21,22 @@ use askama::Template;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    response::{Response, Result},
     routing::{get, post, put},
 };
 use common::{
-    Error, Page, cookies,
+    Error, Page, Result,
+    cookies::{self, CookieKeys},
     oauth::OAuth,
     provider::CLIENT_SETTINGS,
     server::{get_only, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use serde_json::{Map, Value};
-use sessions::{Sessions, session::User};
-use tower_cookies::Cookies;
+use sessions::{
+    Sessions,
+    ended::EndedSessions,
+    session::{LoggedIn, SessionCookies},
+};
 
 #[path = "../db/accounts.rs"]
 pub(crate) mod accounts;
@@ -43,7 +46,7 @@ mod store;
 mod users;
 
 use accounts::{Accounts, DATABASE_URL};
-use guard::{ADMIN, LoggedIn, Permitted, SOMETHING};
+use guard::{ADMIN, ActiveSession, Permitted, SOMETHING};
 use store::Entry;
 
 fn main() -> ExitCode {
@@ -75,13 +78,13 @@ pub fn app(permissions: Permissions) -> Router {
 pub struct Permissions {
     sessions: Sessions,
     accounts: Accounts,
-    /// The `provider:subject` of who is to be Admin.
+    /// The `provider:subject` of the user who becomes Admin.
     admin: Option<String>,
 }
 
 const ADMIN_SETTING: Setting = Setting {
     name: "ADMIN",
-    default: "none: the first account becomes Admin",
+    default: "none: the first account becomes Admin; required where others can log in",
     help: "Who becomes Admin at login, as provider:subject, such as demo:1234567890.",
 };
 
@@ -90,27 +93,46 @@ impl FromSettings for Permissions {
         &[CLIENT_SETTINGS, &[DATABASE_URL, ADMIN_SETTING]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        refuse_defaults_in_public(settings);
         let sessions = Sessions::from_settings(settings).await;
         let accounts = Accounts::from_settings(settings).await;
         let (sessions, accounts) = sessions.zip(accounts)?;
         let provider = OAuth::from_ref(&sessions).provider().id.clone();
         let admin = settings.get("ADMIN").map(str::to_owned);
         // Nobody of another provider can log in here.
-        if admin
-            .as_ref()
-            .is_some_and(|admin| !admin.starts_with(&format!("{provider}:")))
-        {
+        let is_of_provider = |admin: &String| admin.starts_with(&format!("{provider}:"));
+        if !admin.as_ref().is_none_or(is_of_provider) {
             let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
             settings.problem("ADMIN", what);
-        } else if admin.is_none() && !settings.is_loopback() {
-            let what = "ADMIN is not set: whoever logs in first becomes Admin, also a stranger";
-            settings.warning(what.into());
         }
         Some(Self {
             sessions,
             accounts,
             admin,
         })
+    }
+}
+
+/// Where others can log in, the first account must not become Admin: a stranger may be first, and
+/// with a database in memory there is a first account after each restart.
+fn refuse_defaults_in_public(settings: &mut Settings) {
+    const REQUIRED: [(&str, &str); 2] = [
+        (
+            "ADMIN",
+            "is missing; others can log in here, so name who becomes Admin, as provider:subject",
+        ),
+        (
+            "DATABASE_URL",
+            "is missing; others can log in here, so name a file that keeps what each may do, such \
+             as sqlite://permissions.db",
+        ),
+    ];
+    if !settings.is_loopback() {
+        for (name, what) in REQUIRED {
+            if settings.get(name).is_none() {
+                settings.problem(name, what);
+            }
+        }
     }
 }
 
@@ -126,11 +148,11 @@ struct Index {
 async fn index(
     State(Permissions { accounts, .. }): State<Permissions>,
     State(oauth): State<OAuth>,
-    user: Result<LoggedIn, Response>,
+    session: Option<ActiveSession>,
 ) -> Result<Page<Index>> {
-    let user = match user {
-        Ok(LoggedIn { account, .. }) => accounts.user(account.id).await?,
-        Err(_) => None,
+    let user = match session {
+        Some(ActiveSession { account, .. }) => accounts.user(account.id).await?,
+        None => None,
     };
     let (provider, login_url) = (
         oauth.provider().name.clone(),
@@ -148,19 +170,19 @@ async fn index(
 
 /// `GET /users/me`: what the provider knows of the user.
 async fn me(
-    LoggedIn { session, .. }: LoggedIn,
+    ActiveSession { session, .. }: ActiveSession,
     State(Permissions {
         sessions, accounts, ..
     }): State<Permissions>,
-    cookies: Cookies,
+    cookies: SessionCookies,
 ) -> Result<Json<Map<String, Value>>> {
     let id = session.id.clone();
-    let user = sessions::users::me(User(session), State(sessions), cookies).await;
+    let user = sessions::users::me(LoggedIn(session), State(sessions), cookies).await;
     if matches!(user, Err(Error::NotLoggedIn)) {
-        // The provider has ended it: so do we.
+        // The provider has ended the login, so the session ends too.
         accounts.end_session(&id).await?;
     }
-    Ok(user?)
+    user
 }
 
 /// `GET /admin`: for admins.
@@ -179,9 +201,21 @@ impl FromRef<Permissions> for OAuth {
     }
 }
 
+impl FromRef<Permissions> for CookieKeys {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
+impl FromRef<Permissions> for EndedSessions {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
 impl FromRef<Permissions> for PublicUrl {
     fn from_ref(permissions: &Permissions) -> Self {
-        OAuth::from_ref(permissions).public_url().clone()
+        Self::from_ref(&permissions.sessions)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The SQL of sessions and permissions. What comes from outside is bound, never put into the text:
 //! `sqlx` takes nothing but literals for a statement.
 
+use common::Result;
 use serde::Serialize;
 use sessions::session::LIFETIME;
 
 use super::{
-    accounts::{Account, Accounts, DatabaseError},
+    accounts::{Account, Accounts},
     guard::{ADMIN, PERMISSIONS},
 };
 
@@ -23,8 +24,6 @@ pub struct Entry {
     #[sqlx(json)]
     pub permissions: Vec<String>,
 }
-
-type Result<T> = std::result::Result<T, DatabaseError>;
 
 impl Accounts {
     /// Writes a session down; those that have run out are forgotten.

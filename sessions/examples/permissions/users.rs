@@ -1,12 +1,11 @@
-//! The JSON API for admins: who is there, and who may what.
+//! The JSON API for admins: the accounts, and what each may do.
 
 use axum::{
     Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
-    response::{ErrorResponse, Result},
 };
-use common::{error::Detail, oauth::OAuth, server::check_same_origin};
+use common::{Error, Result, oauth::OAuth, server::check_same_origin};
 
 use super::{
     accounts::Accounts,
@@ -62,26 +61,19 @@ pub async fn revoke(
     let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
     if !revoked && user.permissions.iter().any(|kept| kept == permission) {
         let detail = "this is the last Admin; grant it to somebody else first";
-        return Err((StatusCode::CONFLICT, Detail::of(detail)).into());
+        return Err((StatusCode::CONFLICT, detail).into());
     }
     Ok(Json(user))
 }
 
 /// The permission of this name, from the list and not from the request.
 fn known(name: &str) -> Result<&'static str> {
-    let unknown = || {
-        (
-            StatusCode::NOT_FOUND,
-            Detail::of("there is no such permission"),
-        )
-            .into()
-    };
     PERMISSIONS
         .into_iter()
         .find(|known| *known == name)
-        .ok_or_else(unknown)
+        .ok_or_else(|| (StatusCode::NOT_FOUND, "there is no such permission").into())
 }
 
-fn no_such_user() -> ErrorResponse {
-    (StatusCode::NOT_FOUND, Detail::of("there is no such user")).into()
+fn no_such_user() -> Error {
+    (StatusCode::NOT_FOUND, "there is no such user").into()
 }

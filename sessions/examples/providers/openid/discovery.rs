@@ -1,0 +1,134 @@
+//! What a provider says of itself (OpenID Connect Discovery 1.0).
+
+use axum::http::StatusCode;
+use common::{
+    Error, Result,
+    oauth::OAuth,
+    provider::{Provider, Quirks, Registration},
+    settings::check_endpoint,
+};
+use oauth2::AuthType;
+use serde::Deserialize;
+use url::Url;
+
+use super::{Inner, OpenId};
+
+/// How many requests for the endpoints may wait for the provider at once, until one has worked.
+pub const MAX_DISCOVERIES: usize = 8;
+
+const BUSY: (StatusCode, &str) = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "many users are waiting for this provider already; please try again",
+);
+
+/// The provider, once it has been found.
+pub struct Discovered {
+    pub oauth: OAuth,
+    pub jwks_uri: Url,
+}
+
+/// The members that are used here (Discovery, section 3; RFC 8414, section 2; RFC 9207, section 3).
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    userinfo_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
+    jwks_uri: Url,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl OpenId {
+    /// The endpoints, and from then on always the same.
+    ///
+    /// [`Error::Provider`] when discovery fails, or lies; the next login tries again.
+    pub async fn discovered(&self) -> Result<&Discovered> {
+        if let Some(discovered) = self.0.discovered.get() {
+            return Ok(discovered);
+        }
+        // Each login asks for itself: in a queue, each would wait for the failure of all before.
+        // But anyone can start one, so there is a limit to what they make this server send.
+        let _permit = self.0.discoveries.try_acquire().map_err(|_| BUSY)?;
+        let discovered = self.discover().await?;
+        Ok(self.0.discovered.get_or_init(async || discovered).await)
+    }
+
+    async fn discover(&self) -> Result<Discovered> {
+        let Inner {
+            id,
+            name,
+            issuer,
+            cookies,
+            public_url,
+            ..
+        } = &*self.0;
+        let lie = |what: String| Error::Provider(format!("the discovery of {issuer}: {what}"));
+        let base = issuer.trim_end_matches('/');
+        let url = Url::parse(&format!("{base}/.well-known/openid-configuration"));
+        let url = url.map_err(|error| lie(error.to_string()))?;
+        let metadata: Metadata = self.fetch(&url).await?;
+        metadata.check(issuer).map_err(lie)?;
+
+        let jwks_uri = metadata.jwks_uri.clone();
+        let provider = metadata.into_provider(id, name, self.0.registration.clone());
+        let (cookies, public_url) = (cookies.clone(), public_url.clone());
+        let oauth = OAuth::new(provider, cookies, public_url, &format!("/auth/{id}"));
+        let oauth = oauth.map_err(Error::Provider)?;
+        tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
+        Ok(Discovered { oauth, jwks_uri })
+    }
+}
+
+impl Metadata {
+    /// Whether this issuer can have said it. `Err` says why not.
+    fn check(&self, issuer: &str) -> Result<(), String> {
+        // Otherwise one provider could pass itself off as another (Discovery, section 4.3).
+        if self.issuer != issuer {
+            return Err("it speaks for another issuer".into());
+        }
+        let urls = [
+            &self.authorization_endpoint,
+            &self.token_endpoint,
+            &self.jwks_uri,
+        ];
+        let urls = urls.into_iter().chain(&self.userinfo_endpoint);
+        for url in urls.chain(&self.revocation_endpoint) {
+            check_endpoint(url).map_err(|what| format!("an endpoint {what}"))?;
+            // What is on this machine can be http, but a provider elsewhere does not know it, and
+            // must not send codes and the client secret to whatever listens here.
+            if issuer.starts_with("https:") && url.scheme() != "https" {
+                return Err("an endpoint is http, and the issuer https".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn into_provider(self, id: &str, name: &str, (id_there, secret): Registration) -> Provider {
+        let methods = self.token_endpoint_auth_methods_supported;
+        let basic = methods.is_empty() || methods.iter().any(|name| name == "client_secret_basic");
+        Provider {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            plays: None,
+            auth_url: self.authorization_endpoint,
+            token_url: self.token_endpoint,
+            userinfo_url: self.userinfo_endpoint,
+            revocation_url: self.revocation_endpoint,
+            scopes: ["openid", "email", "profile"].map(str::to_owned).into(),
+            issuer: Some(self.issuer),
+            always_sends_iss: self.authorization_response_iss_parameter_supported,
+            auth_type: if basic {
+                AuthType::BasicAuth
+            } else {
+                AuthType::RequestBody
+            },
+            quirks: Quirks::default(),
+            client_id: id_there,
+            client_secret: secret,
+        }
+    }
+}

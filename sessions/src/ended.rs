@@ -1,0 +1,39 @@
+//! The sessions that have ended lately.
+
+use std::{sync::Arc, time::Duration};
+
+use common::expiring::Expiring;
+
+use crate::session::Session;
+
+/// The sessions that have ended here within the last minute: by a logout, or by another login in
+/// the same browser.
+///
+/// A request of such a session may still be waiting for the provider. Its response must not touch
+/// the cookies any more, which by then may be those of the next session. No request lasts as long
+/// as a minute.
+///
+/// This table is per process. A refresh that ends late on another replica replaces the `token`
+/// cookie of the next session: nobody gets another user's data, as a token is valid together with
+/// its own session only, but the user must log in again. Give the requests of one browser to one
+/// replica, or keep this table where all replicas find it.
+#[derive(Clone, Debug)]
+pub struct EndedSessions(Arc<Expiring<()>>);
+
+impl Default for EndedSessions {
+    fn default() -> Self {
+        Self(Arc::new(Expiring::new(Duration::from_mins(1), 10_000)))
+    }
+}
+
+impl EndedSessions {
+    /// Remembers that a session has ended.
+    pub fn add(&self, session: Session) {
+        self.0.insert(session.id, ());
+    }
+
+    /// Whether a session has ended here lately.
+    pub fn contains(&self, session: &Session) -> bool {
+        self.0.get(&session.id).is_some()
+    }
+}
