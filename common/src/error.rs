@@ -17,7 +17,7 @@ mod negotiate;
 mod oauth_error;
 
 use negotiate::StopsFlow;
-pub(crate) use negotiate::{negotiate, prefers_html};
+pub(crate) use negotiate::{Finished, negotiate, prefers_html};
 pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint, without_code};
 
 /// What a handler answers.

@@ -2,9 +2,12 @@
 
 use askama::Template;
 use axum::{
+    Extension,
     http::{HeaderName, header},
     response::{Html, IntoResponse, Response},
 };
+
+use crate::error::Finished;
 
 /// A page, whose content comes from a template that escapes by itself.
 #[derive(Debug)]
@@ -73,7 +76,8 @@ impl<T: Template> IntoResponse for Page<T> {
             (header::REFERRER_POLICY, "same-origin".to_owned()),
             (CROSS_ORIGIN_OPENER_POLICY, opener.to_owned()),
         ];
-        (headers, Html(html)).into_response()
+        // A form that is shown again with a 4xx stays a form.
+        (headers, Extension(Finished), Html(html)).into_response()
     }
 }
 

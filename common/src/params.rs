@@ -19,7 +19,7 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The parameters of the query of a `GET`, or of the form that a `POST` sends.
 ///
-/// None but `scope` stands twice, an empty one counts as left out (RFC 6749, section 3.1), and what
+/// None but `scope` and `resource` stands twice, an empty one counts as left out (RFC 6749, section 3.1), and what
 /// is not UTF-8 (appendix B) or has control characters is refused instead of repaired: two
 /// different inputs must never become the same user name.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Unchecked {
     /// `None` where the parameter is repeated or malformed.
     values: HashMap<String, Option<String>>,
     repeats_scope: bool,
+    resources: Vec<String>,
     problem: Option<&'static str>,
 }
 
@@ -54,6 +55,12 @@ impl Params {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name)
     }
+
+    /// Every `resource`, the one parameter that the standards let a client repeat (RFC 8707, section
+    /// 2). [`Params::get`] returns the first.
+    pub fn resources(&self) -> &[String] {
+        &self.0.resources
+    }
 }
 
 impl Unchecked {
@@ -74,6 +81,9 @@ impl Unchecked {
     }
 
     fn insert(&mut self, name: String, value: String) {
+        if name == "resource" && !value.is_empty() {
+            self.resources.push(value.clone());
+        }
         match self.values.get_mut(&name) {
             None => drop(self.values.insert(name, Some(value))),
             // A form with check boxes sends one `scope` each: it is a list anyway.
@@ -81,6 +91,7 @@ impl Unchecked {
                 *scopes = format!("{scopes} {value}");
                 self.repeats_scope = true;
             }
+            Some(Some(_)) if name == "resource" => {}
             Some(earlier) => {
                 *earlier = None;
                 self.problem = Some("a parameter is given twice");
@@ -193,6 +204,13 @@ mod tests {
         assert_eq!(params.get("scope"), Some("a b c"));
         assert!(Params::parse("state=a&state=a").is_err());
         assert!(Params::parse("state=&state=a").is_err());
+    }
+
+    #[test]
+    fn every_resource_is_kept() {
+        let params = Params::parse("resource=a&resource=&resource=b").unwrap();
+        assert_eq!(params.resources(), ["a", "b"]);
+        assert!(Params::parse("resource=a&resource=%ff").is_err());
     }
 
     #[test]

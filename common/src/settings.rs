@@ -38,13 +38,37 @@ pub trait FromSettings: Sized {
     /// The tables of what is read here, besides [`SERVER_SETTINGS`].
     const SETTINGS: &'static [&'static [Setting]];
 
+    /// Where it listens when nothing is set, and how browsers call it.
+    const HOME: Home = Home::DEFAULT;
+
     /// Reads it. `None` only after [`Settings::problem`] was told why.
     fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
 }
 
+/// Where a server is when neither `BIND_ADDR` nor `PUBLIC_URL` is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Home {
+    /// The address and port to listen on.
+    pub addr: SocketAddr,
+    /// What the host of `PUBLIC_URL` is instead of the address, while only this machine can come.
+    pub host: Option<&'static str>,
+    /// The same in words: [`SERVER_SETTINGS`] with other defaults.
+    pub settings: &'static [Setting],
+}
+
+impl Home {
+    /// Port 5000 of this machine, by its address.
+    pub const DEFAULT: Self = Self {
+        addr: DEFAULT_ADDR,
+        host: None,
+        settings: SERVER_SETTINGS,
+    };
+}
+
 /// Every setting of a server whose app needs this.
 pub fn table<S: FromSettings>() -> impl Iterator<Item = &'static Setting> {
-    SERVER_SETTINGS
+    S::HOME
+        .settings
         .iter()
         .chain(S::SETTINGS.iter().copied().flatten())
 }
@@ -227,10 +251,16 @@ impl Settings {
 
     /// Reads `PUBLIC_URL`, whose default is the address that was bound.
     pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
+        self.resolve_public_url_at(bound, &Home::DEFAULT);
+    }
+
+    /// The same for a server that browsers know by a name.
+    pub fn resolve_public_url_at(&mut self, bound: Option<SocketAddr>, home: &Home) {
         const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
         if let Some(address) = bound {
             self.bind_addr = address;
-            self.public_url = PublicUrl::of(address);
+            let name = home.host.filter(|_| address.ip().is_loopback());
+            self.public_url = PublicUrl::of(address).named(name);
         }
         if self.get("PUBLIC_URL").is_some() {
             if let Some(public_url) = self.parse("PUBLIC_URL", EXPECTED) {

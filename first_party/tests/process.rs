@@ -41,6 +41,11 @@ fn servers() -> Vec<(String, &'static [&'static str])> {
         (SERVER.into(), here),
         (example("first_party", "users"), here),
         (example("first_party", "client_credentials"), here),
+        (example("first_party", "resource_server"), here),
+        (
+            example("first_party", "authorization_server"),
+            &["127.0.0.1:5003"],
+        ),
     ]
 }
 

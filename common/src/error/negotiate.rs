@@ -17,7 +17,7 @@ const MAX_ERROR: usize = 4096;
 
 /// Marks an error that keeps its form, whatever the client prefers.
 #[derive(Clone, Copy)]
-pub(super) struct Finished;
+pub(crate) struct Finished;
 
 /// Marks an error that a flow stopped with: its page links to the diagram.
 #[derive(Clone, Copy)]

@@ -17,7 +17,7 @@ use super::{
     listen::listen,
     serve::{SHUTDOWN_TIMEOUT, serve},
 };
-use crate::settings::{DEFAULT_ADDR, FromSettings, PublicUrl, RUST_LOG, Setting, Settings, table};
+use crate::settings::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, table};
 
 /// The open-file limit to request, as every connection is one. The usual 1024 are few for a server
 /// with idle clients, and each costs some kilobytes until its headers are overdue.
@@ -157,9 +157,9 @@ impl Server {
         app: impl FnOnce(S) -> Router,
         mut settings: Settings,
     ) -> Result<Self, Vec<String>> {
-        let listener = listen(&mut settings, "BIND_ADDR", DEFAULT_ADDR).await;
+        let listener = listen(&mut settings, "BIND_ADDR", S::HOME.addr).await;
         let addr = listener.as_ref().and_then(|own| own.local_addr().ok());
-        settings.resolve_public_url(addr);
+        settings.resolve_public_url_at(addr, &S::HOME);
         let state = S::from_settings(&mut settings).await;
         let public_url = settings.public_url().clone();
         let background = settings.background();

@@ -17,6 +17,16 @@ impl PublicUrl {
         Self(Url::parse(&format!("http://{address}")).expect("an IP address makes a URL"))
     }
 
+    /// The same place under another name, if there is one.
+    pub(crate) fn named(mut self, host: Option<&str>) -> Self {
+        if host.is_some() {
+            self.0
+                .set_host(host)
+                .expect("a name that stands in the source");
+        }
+        self
+    }
+
     /// The URL of a path, which begins with a slash, on this server.
     pub fn join(&self, path: &str) -> String {
         format!("{self}{path}")

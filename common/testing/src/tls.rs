@@ -13,11 +13,13 @@ use tokio_rustls::{
 };
 
 /// A port where TLS will be spoken: its number is known before there is a server behind it.
-#[derive(Debug)]
 pub struct TlsPort {
     listener: TcpListener,
+    tls: TlsAcceptor,
     /// On this machine.
     pub number: u16,
+    /// Whom clients have to trust, as PEM.
+    pub certificate: String,
 }
 
 impl TlsPort {
@@ -28,17 +30,22 @@ impl TlsPort {
     pub async fn take() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let number = listener.local_addr().expect("its address").port();
-        Self { listener, number }
+        let (tls, certificate) = acceptor();
+        Self {
+            listener,
+            tls,
+            number,
+            certificate,
+        }
     }
 
     /// Passes on to this server what comes. It ends when the tasks are dropped.
     pub fn forward_to(self, server: SocketAddr) -> JoinSet<()> {
-        let (tls, _) = acceptor();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = self.listener.accept().await {
-                connections.spawn(forward(tls.clone(), stream, server));
+                connections.spawn(forward(self.tls.clone(), stream, server));
             }
         });
         tasks
@@ -59,7 +66,7 @@ async fn forward(tls: TlsAcceptor, client: TcpStream, server: SocketAddr) {
 /// # Panics
 /// Without random numbers.
 pub(crate) fn acceptor() -> (TlsAcceptor, String) {
-    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned))
         .expect("random numbers make a certificate");
     let key = own.signing_key.serialize_der().try_into();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -181,9 +181,15 @@ impl FromSettings for Users {
     const SETTINGS: &'static [&'static [Setting]] = &[Tokens::SETTINGS[0], &[DATABASE_URL]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        let tokens = Tokens::from_settings(settings).await;
-        let db = database::open(settings, &MIGRATIONS).await;
-        let (tokens, db) = tokens.zip(db)?;
+        let tokens = Tokens::from_settings(settings).await?;
+        Self::open(settings, tokens).await
+    }
+}
+
+impl Users {
+    /// The users in the database of the settings. `None` after a problem was noted.
+    pub async fn open(settings: &mut Settings, tokens: Tokens) -> Option<Self> {
+        let db = database::open(settings, &MIGRATIONS).await?;
         let users = Self {
             tokens,
             db,

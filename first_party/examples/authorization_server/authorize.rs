@@ -1,0 +1,68 @@
+//! `/authorize`: the authorization endpoint (RFC 6749, section 3.1; OpenID Connect Core, section
+//! 3.1.2). It asks for what is missing, a login or a consent, and then issues a code.
+
+use axum::{
+    extract::{RawForm, State},
+    http::Uri,
+    response::{Redirect, Response},
+};
+use common::{Error, error::OAuthError, params::Unchecked, server::PublicHost};
+use tower_cookies::Cookies;
+
+use super::{consent, login, request::Request, settings::Server};
+
+/// `GET /authorize?…`: a client sends a browser here.
+pub async fn authorize(
+    _: PublicHost,
+    State(server): State<Server>,
+    cookies: Cookies,
+    params: Unchecked,
+) -> Result<Response, Response> {
+    let request = server.check(params)?;
+    tracing::info!("1/5 a client sends a browser here; we know where the answer may go");
+    server.proceed(&cookies, request).await
+}
+
+/// `POST /authorize` and `POST /logout`: the same as a form (OpenID Connect Core, section 3.1.2.1),
+/// which becomes the same request as a link. What follows is then one way and not two.
+pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error> {
+    let unreadable = || Error::Malformed("this is not a form that could be a link".into());
+    let form = std::str::from_utf8(&form).map_err(|_| unreadable())?;
+    let uri: Uri = format!("{}?{form}", uri.path())
+        .parse()
+        .map_err(|_| unreadable())?;
+    Ok(Redirect::to(&uri.to_string()))
+}
+
+impl Server {
+    /// The next page on the way to a code, or the code.
+    pub async fn proceed(&self, cookies: &Cookies, request: Request) -> Result<Response, Response> {
+        let session = self
+            .session(cookies)
+            .await
+            .map_err(|error| request.unavailable(&error))?;
+        let Some(session) = session.filter(|session| request.accepts(session)) else {
+            return request.ask(LOGIN_REQUIRED, || login::page(Some(&request), None));
+        };
+        let scopes = self.granted(&request, &session);
+        let consented = self.has_consented(&request, &session, &scopes).await;
+        if !consented.map_err(|error| request.unavailable(&error))? {
+            return request.ask(CONSENT_REQUIRED, || {
+                consent::page(&request, &session, &scopes)
+            });
+        }
+        let code = self.issue_code(&self.db, &request, &session, &scopes).await;
+        let code = code.map_err(|error| request.unavailable(&error))?;
+        Ok(request.redirect_with_code(&code))
+    }
+}
+
+const LOGIN_REQUIRED: OAuthError = OAuthError {
+    error: "login_required",
+    description: "the user has to log in, which prompt=none does not allow",
+};
+
+const CONSENT_REQUIRED: OAuthError = OAuthError {
+    error: "consent_required",
+    description: "the user has to be asked, which prompt=none does not allow",
+};

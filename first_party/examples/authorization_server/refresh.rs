@@ -1,0 +1,120 @@
+//! Refresh tokens: a new one with each use, and what happens when an old one comes back (RFC 9700,
+//! section 4.14.2).
+
+use std::time::Duration;
+
+use common::{
+    Params,
+    authorization::{INVALID_GRANT, scope},
+    error::OAuthError,
+    random_token,
+};
+use sqlx::{Sqlite, Transaction};
+
+use super::{
+    accounts,
+    clients::Client,
+    codes::{Grant, split},
+    resources::audience,
+    scopes::granted,
+    settings::Server,
+    store::{after, hash, now},
+    token::Failure,
+    tokens::{NewToken, TokenResponse},
+};
+
+/// How long a refresh token waits for its use.
+pub const IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
+/// How long one login can be refreshed in all.
+pub const ABSOLUTE_LIFETIME: Duration = Duration::from_hours(90 * 24);
+
+/// A new refresh token of a grant.
+pub async fn issue(tx: &mut Transaction<'static, Sqlite>, grant_id: &str) -> sqlx::Result<String> {
+    const SQL: &str = "INSERT INTO authorization_refresh_tokens (token_hash, grant_id, expires)
+        VALUES ($1, $2, $3)";
+    let token = random_token();
+    let query = sqlx::query(SQL).bind(hash(&token)).bind(grant_id);
+    query.bind(after(IDLE_LIFETIME)).execute(&mut **tx).await?;
+    Ok(token)
+}
+
+impl Server {
+    /// `grant_type=refresh_token` (RFC 6749, section 6), for a client that has proved who it is. The
+    /// old token and the new one are one transaction, as in [`Server::redeem_code`].
+    pub async fn refresh(
+        &self,
+        client: &Client,
+        params: &Params,
+    ) -> Result<TokenResponse, Failure> {
+        let missing = OAuthError::invalid_request("refresh_token is missing");
+        let token = params.get("refresh_token").ok_or(missing)?;
+        let mut tx = self.db.begin().await?;
+        let Some(grant) = claim(&mut tx, client, token).await? else {
+            revoke_family(&mut tx, client, token).await?;
+            tx.commit().await?;
+            return Err(INVALID_GRANT.into());
+        };
+        let account = accounts::find(&mut *tx, &grant.subject)
+            .await?
+            .ok_or(INVALID_GRANT)?;
+        // Less may be asked for, never more; a mistake here leaves the token as it was.
+        let scopes = scope::narrow(params.get("scope"), &split(&grant.scope))?;
+        let audience = audience(params, &grant.resources)?;
+        let mut tokens = self.issue(NewToken {
+            subject: &grant.subject,
+            client_id: &client.id,
+            audience: &audience,
+            scope: granted(&scopes, &account.scopes, &client.scopes).join(" "),
+            grant_id: Some(&grant.id),
+        });
+        tokens.refresh_token = Some(issue(&mut tx, &grant.id).await?);
+        tx.commit().await?;
+        tracing::info!(
+            "a refresh token was used and replaced; the new token opens [{}]",
+            tokens.scope
+        );
+        Ok(tokens)
+    }
+}
+
+/// Uses a token of this client up, if it is neither used nor expired: of any number of requests at
+/// once one changes the row.
+async fn claim(
+    tx: &mut Transaction<'static, Sqlite>,
+    client: &Client,
+    token: &str,
+) -> sqlx::Result<Option<Grant>> {
+    const CLAIM: &str = "UPDATE authorization_refresh_tokens SET used = 1
+        WHERE token_hash = $1 AND used = 0 AND expires > $2 AND grant_id IN
+            (SELECT grant_id FROM authorization_grants WHERE client_id = $3 AND expires > $2)
+        RETURNING grant_id";
+    const GRANT: &str = "SELECT * FROM authorization_grants WHERE grant_id = $1";
+    let query = sqlx::query_scalar(CLAIM)
+        .bind(hash(token))
+        .bind(now())
+        .bind(&client.id);
+    let grant_id: Option<String> = query.fetch_optional(&mut **tx).await?;
+    let Some(grant_id) = grant_id else {
+        return Ok(None);
+    };
+    sqlx::query_as(GRANT)
+        .bind(grant_id)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+/// A used token that comes back was stolen before or after its use, and nobody knows by whom: the
+/// whole family ends, with its access tokens. The user's other logins go on.
+async fn revoke_family(
+    tx: &mut Transaction<'static, Sqlite>,
+    client: &Client,
+    token: &str,
+) -> sqlx::Result<()> {
+    const SQL: &str = "DELETE FROM authorization_grants WHERE client_id = $1 AND grant_id IN
+        (SELECT grant_id FROM authorization_refresh_tokens WHERE token_hash = $2 AND used = 1)";
+    let query = sqlx::query(SQL).bind(&client.id).bind(hash(token));
+    if query.execute(&mut **tx).await?.rows_affected() > 0 {
+        tracing::warn!("a refresh token was used a second time: its whole family is revoked");
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The database: its tables, what is hashed in it, and how old rows leave it.
+
+use std::{sync::LazyLock, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use common::{
+    settings::{Setting, Settings},
+    unix_now,
+};
+use sqlx::{SqlitePool, migrate::Migrator};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// The tables besides those of the users. Each program keeps its own list of migrations, so that
+/// several can share a database.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("examples/authorization_server/migrations");
+    migrations.dangerous_set_table_name("_authorization_server_migrations");
+    migrations
+});
+
+const TABLES: [&str; 5] = [
+    "DELETE FROM authorization_sessions WHERE expires <= $1",
+    "DELETE FROM authorization_consents WHERE expires <= $1",
+    "DELETE FROM authorization_refresh_tokens WHERE expires <= $1",
+    "DELETE FROM authorization_grants WHERE expires <= $1",
+    "DELETE FROM authorization_revoked_tokens WHERE expires <= $1",
+];
+
+/// Creates the tables in the database of the users. `None` after a problem was noted.
+pub async fn migrate(db: &SqlitePool, settings: &mut Settings, name: &Setting) -> Option<()> {
+    let noted = |error| settings.problem(name.name, format!("cannot be used: {error}"));
+    MIGRATIONS.run(db).await.map_err(noted).ok()
+}
+
+/// Forgets what has expired. Every query checks the time itself: this only makes room.
+pub async fn sweep(db: &SqlitePool, now: i64) -> sqlx::Result<()> {
+    for sql in TABLES {
+        sqlx::query(sql).bind(now).execute(db).await?;
+    }
+    Ok(())
+}
+
+/// Sweeps now and once a minute.
+pub async fn keep_sweeping(db: SqlitePool) {
+    let mut minutes = interval(Duration::from_mins(1));
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        minutes.tick().await;
+        if let Err(error) = sweep(&db, now()).await {
+            tracing::warn!("expired rows could not be deleted: {error}");
+        }
+    }
+}
+
+/// What is stored of a secret that is 256 random bits: nobody guesses what it is the hash of, so it
+/// needs no salt and no slow hash, as passwords do.
+pub fn hash(secret: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes()))
+}
+
+/// Unix time in seconds, as the tables have it.
+pub fn now() -> i64 {
+    unix_now().try_into().unwrap_or(i64::MAX)
+}
+
+/// When something that begins now ends.
+pub fn after(lifetime: Duration) -> i64 {
+    now().saturating_add(seconds(lifetime))
+}
+
+fn seconds(lifetime: Duration) -> i64 {
+    lifetime.as_secs().try_into().unwrap_or(i64::MAX)
+}

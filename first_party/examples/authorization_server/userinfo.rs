@@ -1,0 +1,58 @@
+//! `/userinfo`: who the user is, for an access token with the scope `openid` (OpenID Connect Core,
+//! section 5.3).
+
+use axum::{
+    Json,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use common::database::DatabaseError;
+use first_party::token::{Claims, Refusal};
+use serde_json::{Value, json};
+
+use super::{
+    access_token::{bearer, verify},
+    accounts,
+    scopes::{EMAIL, OPENID, PROFILE, has},
+    settings::Server,
+    tokens::is_alive,
+};
+
+/// `GET /userinfo`, or `POST`: what the scopes of the token let its client know.
+pub async fn userinfo(
+    State(server): State<Server>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    let token = bearer(&headers).map_err(IntoResponse::into_response)?;
+    let claims = verify(&token, &server.keys, &server.issuer).await?;
+    let claims = claims.ok_or_else(|| Refusal::InvalidToken.into_response())?;
+    let user = server.user_of(&claims).await;
+    let user = user.map_err(|error| DatabaseError::from(error).into_response())?;
+    let user = user.ok_or_else(|| Refusal::InvalidToken.into_response())?;
+    if !has(&claims.scope, OPENID) {
+        return Err(Refusal::InsufficientScope(OPENID.into()).into_response());
+    }
+    Ok(Json(user))
+}
+
+impl Server {
+    /// What a token tells, while neither it nor its user has gone.
+    async fn user_of(&self, claims: &Claims) -> sqlx::Result<Option<Value>> {
+        if !is_alive(&self.db, claims).await? {
+            return Ok(None);
+        }
+        let Some(account) = accounts::find(&self.db, &claims.sub).await? else {
+            return Ok(None);
+        };
+        let mut user = json!({ "sub": account.username });
+        if has(&claims.scope, PROFILE) {
+            user["preferred_username"] = account.username.into();
+            user["name"] = account.full_name.into();
+        }
+        if has(&claims.scope, EMAIL) {
+            user["email"] = account.email.into();
+        }
+        Ok(Some(user))
+    }
+}

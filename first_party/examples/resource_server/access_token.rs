@@ -1,0 +1,168 @@
+//! The endpoints, and the guard that says which access tokens open them (RFC 9068, section 4).
+//!
+//! The authorization server uses this file too, with its own keys.
+
+use axum::{
+    Json, Router,
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use common::{server::get_only, unix_now};
+use first_party::{
+    scopes::{OTHER, SCOPES, SOME, THIRD, has_any_of},
+    token::{Claims, Refusal},
+};
+use jsonwebtoken::{Algorithm, crypto};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::keys::Keys;
+
+/// What this API accepts. Cheap to clone.
+#[derive(Clone)]
+pub struct Accepted {
+    pub keys: Keys,
+    /// The authorization server.
+    pub issuer: String,
+    /// This API: a token for another one opens nothing here (RFC 8707, section 3).
+    pub audience: String,
+}
+
+/// The guard: a handler that takes an `AnyOf<{ SOME | THIRD }>` is for tokens with one of these
+/// scopes, and its signature says so.
+pub struct AnyOf<const ALLOWED: u8>;
+
+/// What tokens open, and what is open.
+pub fn endpoints<S: Clone + Send + Sync + 'static>() -> Router<S>
+where
+    Accepted: FromRef<S>,
+{
+    Router::new()
+        .route("/endpoint1", get_only(endpoint1))
+        .route("/endpoint2", get_only(endpoint2))
+        .route("/endpoint3", get_only(endpoint3))
+}
+
+/// `GET /endpoint1`: for `some.scope` or `third.scope`.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint1",
+    responses((status = 200, body = String), (status = 401), (status = 403)),
+    security(("oauth2" = ["some.scope"]), ("oauth2" = ["third.scope"]))
+)]
+pub async fn endpoint1(_: AnyOf<{ SOME | THIRD }>) -> Json<&'static str> {
+    Json("Hello from endpoint 1")
+}
+
+/// `GET /endpoint2`: for `other.scope` or `third.scope`.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint2",
+    responses((status = 200, body = String), (status = 401), (status = 403)),
+    security(("oauth2" = ["other.scope"]), ("oauth2" = ["third.scope"]))
+)]
+pub async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
+    Json("Hello from endpoint 2")
+}
+
+/// `GET /endpoint3`: for everybody, whatever token comes along.
+#[utoipa::path(
+    get,
+    tag = "endpoints",
+    path = "/endpoint3",
+    responses((status = 200, body = String))
+)]
+pub async fn endpoint3() -> Json<&'static str> {
+    Json("Hello from the unprotected endpoint 3")
+}
+
+impl<S: Send + Sync, const ALLOWED: u8> FromRequestParts<S> for AnyOf<ALLOWED>
+where
+    Accepted: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let accepted = Accepted::from_ref(state);
+        let token = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
+        let claims = verify(&token, &accepted.keys, &accepted.issuer).await?;
+        let claims = claims.filter(|claims| claims.aud == accepted.audience);
+        let claims = claims.ok_or_else(|| Refusal::InvalidToken.into_response())?;
+        if has_any_of(&claims.scope, ALLOWED) {
+            return Ok(Self);
+        }
+        let names = SCOPES.map(|(name, _)| name);
+        let needed = names.into_iter().filter(|name| has_any_of(name, ALLOWED));
+        let needed = needed.collect::<Vec<_>>().join(" ");
+        Err(Refusal::InsufficientScope(needed).into_response())
+    }
+}
+
+/// The token of a request. In the header alone: URLs end up in logs, and cookies are sent by other
+/// sites too (RFC 6750, section 2).
+pub fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
+    if headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .nth(1)
+        .is_some()
+    {
+        return Err(Refusal::Ambiguous);
+    }
+    let bearer = headers.typed_get::<Authorization<Bearer>>();
+    let bearer = bearer.ok_or(Refusal::NotAuthenticated)?;
+    Ok(bearer.token().to_owned())
+}
+
+/// The header of an access token, which has no other members: no `crit` that nobody here understands
+/// (RFC 7515, section 4.1.11), no key that the token brings along.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenHeader {
+    typ: String,
+    alg: Algorithm,
+    kid: String,
+}
+
+/// What an access token of this issuer says, if it is one and has not expired. Whom it is for is for
+/// the caller to check. `Err` when the keys cannot be had.
+pub async fn verify(token: &str, keys: &Keys, issuer: &str) -> Result<Option<Claims>, Response> {
+    let Some((message, signature, header)) = parse(token) else {
+        return Ok(None);
+    };
+    let Some((key, algorithm)) = keys.find(&header.kid).await? else {
+        return Ok(None);
+    };
+    // The key says for which algorithm it is. Whoever lets the token choose lets the attacker choose
+    // (RFC 8725, section 3.1). The type keeps ID tokens out, which the same key signs (section 3.11).
+    let is_ours = header.alg == algorithm && header.typ == "at+jwt";
+    let verified = crypto::verify(signature, message.as_bytes(), &key, algorithm);
+    if !is_ours || !matches!(verified, Ok(true)) {
+        return Ok(None);
+    }
+    let claims = message
+        .split_once('.')
+        .and_then(|(_, claims)| object::<Claims>(claims));
+    let now = unix_now();
+    Ok(claims.filter(|claims| {
+        let is_from_issuer = claims.iss == issuer && !claims.sub.is_empty();
+        is_from_issuer && claims.nbf <= now && now < claims.exp
+    }))
+}
+
+fn parse(token: &str) -> Option<(&str, &str, TokenHeader)> {
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, _) = message.split_once('.')?;
+    Some((message, signature, object(header)?))
+}
+
+/// What a part of a token says. It must be an object: serde takes a list for a struct too.
+pub fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(&json).ok())?
+}
