@@ -429,7 +429,7 @@ async fn no_parameter_is_sent_twice() {
     }
 }
 
-// check 173
+// check 173 for B S
 #[tokio::test]
 async fn another_site_cannot_press_allow() {
     let demo = Demo::start().await;
@@ -458,7 +458,7 @@ async fn another_site_cannot_press_allow() {
     }
 }
 
-// check 173
+// check 173 for B S
 #[tokio::test]
 async fn what_a_request_makes_the_provider_keep_is_short() {
     let demo = Demo::start().await;
@@ -479,7 +479,7 @@ async fn what_a_request_makes_the_provider_keep_is_short() {
     assert_eq!(demo.browser.clone().post(url, &form).await.status, 400);
 }
 
-// check 173
+// check 173 for B S
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn logins_that_nobody_redeems_take_no_memory() {
