@@ -23,7 +23,7 @@ use common::{
     settings::{FromSettings, PublicUrl, Setting, Settings},
 };
 use first_party::{
-    scopes::{granted, requested},
+    scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
 
@@ -65,8 +65,8 @@ pub struct Server {
 struct Client {
     id: String,
     secret: String,
-    /// What its tokens may open: scopes, separated by spaces.
-    scopes: String,
+    /// What its tokens may open.
+    scopes: Scopes,
 }
 
 /// `POST /token`: the client credentials grant (RFC 6749, section 4.4.2).
@@ -87,15 +87,15 @@ async fn token(
         }
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     }
-    let scope = granted(&requested(params.get("scope"))?, &client.scopes);
+    let requested: Scopes = params.get("scope").unwrap_or_default().parse()?;
     // A client that is called like a user is not taken for the user.
     let subject = format!("{CLIENT}{}", client.id);
 
+    let scopes = requested & client.scopes;
+    let token = server.tokens.issue(&subject, &client.id, scopes);
+
     tracing::info!("a client proved who it is and got a token of its own");
-    Ok((
-        NO_STORE,
-        Json(server.tokens.issue(&subject, &client.id, scope)),
-    ))
+    Ok((NO_STORE, Json(token)))
 }
 
 impl Server {
@@ -131,11 +131,9 @@ impl FromSettings for Server {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let tokens = Tokens::from_settings(settings).await;
-        let scopes = settings
-            .get("CLIENT_SCOPES")
-            .unwrap_or("some.scope")
-            .to_owned();
-        if requested(Some(&scopes)).is_err() {
+        let scopes = settings.get("CLIENT_SCOPES").unwrap_or("some.scope");
+        let scopes = scopes.parse().ok();
+        if scopes.is_none() {
             settings.problem("CLIENT_SCOPES", "has a scope that does not exist");
         }
         let registered = settings.pair("CLIENT_ID", "CLIENT_SECRET").ok()?;
@@ -148,7 +146,11 @@ impl FromSettings for Server {
         let command = is_made.then(|| command(settings.public_url(), &id, &secret));
         // Replace this with your own list of clients. Secrets that a machine has made need no slow
         // hash where they are kept, as passwords do; SHA-256 is enough, as nobody guesses 256 bits.
-        let clients = Arc::new([Client { id, secret, scopes }]);
+        let clients = Arc::new([Client {
+            id,
+            secret,
+            scopes: scopes?,
+        }]);
         Some(Self {
             tokens: tokens?,
             clients,

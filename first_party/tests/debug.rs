@@ -6,7 +6,7 @@ mod example;
 
 use std::path::Path;
 
-use first_party::token::Refusal;
+use first_party::{bearer::BearerError, scopes::Scopes};
 use testing::{Browser, debug::Printed, start, url};
 
 const SECRET: &str = "one of several secrets that are long enough for SHA-256";
@@ -32,7 +32,7 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
 
     let mut printed = Printed::default();
     printed.add(&shared);
-    printed.add(&Refusal::InsufficientScope("some.scope".into()));
+    printed.add(&BearerError::InsufficientScope(Scopes::ALL));
     let signature = token.as_str().and_then(|token| token.rsplit('.').next());
     printed.assert_hides(&[SECRET, PASSWORD, "secret123", "nobody-knows", "$argon2"]);
     printed.assert_hides(&[signature.expect("a token")]);
