@@ -150,7 +150,8 @@ impl FromSettings for Api {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let token_url = endpoint(settings, "TOKEN_URL", "http://127.0.0.1:5000/token");
         let url = endpoint(settings, "API_URL", "http://127.0.0.1:5000/endpoint1");
-        let registration = registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET").ok()?;
+        let registration =
+            registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET").ok()?;
         if registration.is_none() {
             let what = "and MACHINE_CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
                         --example client_credentials` makes both";

@@ -6,8 +6,8 @@ mod machine_client;
 
 use std::path::Path;
 
-use machine_client::Api;
 use common::settings::{FromSettings, Settings};
+use machine_client::Api;
 use serde_json::json;
 use testing::{
     debug::Printed,

@@ -52,13 +52,13 @@ pub mod scopes;
 pub mod token;
 
 use crate::{
-    login::{Authenticated, authenticate},
+    login::{AcceptsEveryone, Authenticated, authenticate},
     scopes::{AnyOf, OTHER, SOME, THIRD},
     token::Tokens,
 };
 
-/// The server, which takes everybody for who he says.
-pub fn app(tokens: Tokens) -> Router {
+/// The server, which accepts everyone, on this machine.
+pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
     let public_url = tokens.public_url().clone();
     let routes = server(tokens, authenticate, endpoints()).route("/", get(index));
 

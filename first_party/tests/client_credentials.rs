@@ -277,7 +277,10 @@ async fn a_client_that_is_called_like_a_user_is_not_the_user() {
         ("JWT_SECRET", secret),
         ("PUBLIC_URL", "http://localhost:5000"),
     ];
-    let client = [("MACHINE_CLIENT_ID", "johndoe"), ("MACHINE_CLIENT_SECRET", SECRET)];
+    let client = [
+        ("MACHINE_CLIENT_ID", "johndoe"),
+        ("MACHINE_CLIENT_SECRET", SECRET),
+    ];
     let clients = start(example::app, &[own, client].concat()).await;
     let url = format!("http://{}/token", clients.addr);
     let form = [
@@ -329,7 +332,9 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     assert_eq!(*token_url, format!("TOKEN_URL={url}/token"));
     assert_eq!(*api_url, format!("API_URL={url}/endpoint1"));
     assert_eq!(*id, "MACHINE_CLIENT_ID=demo-client");
-    let secret = secret.strip_prefix("MACHINE_CLIENT_SECRET=").expect("a secret");
+    let secret = secret
+        .strip_prefix("MACHINE_CLIENT_SECRET=")
+        .expect("a secret");
     assert_eq!(secret.len(), 43);
     assert_eq!(
         printed.matches(secret).count(),
@@ -337,7 +342,10 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
         "not in the log: {printed}"
     );
 
-    let vars = [("MACHINE_CLIENT_ID", "demo-client"), ("MACHINE_CLIENT_SECRET", secret)];
+    let vars = [
+        ("MACHINE_CLIENT_ID", "demo-client"),
+        ("MACHINE_CLIENT_SECRET", secret),
+    ];
     let server = Program::start(&binary, &vars);
     let form = [GRANT, SCOPE, vars[0], ("client_secret", secret)];
     let form = form.map(|(name, value)| {
@@ -361,6 +369,47 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     assert!(!log.contains(secret) && !log.contains("cargo run"), "{log}");
 }
 
+// check 164
+#[test]
+fn where_others_can_guess_it_a_client_secret_is_long_and_nobody_has_read_it() {
+    let binary = program::example("first_party", "client_credentials");
+    let long = "0123456789abcdef0123456789abcdef";
+    let published = include_str!("../../.env.example");
+    let published = published
+        .lines()
+        .find_map(|line| line.strip_prefix("# JWT_SECRET="));
+    let published = published.expect("an example of a secret");
+    let vars = |public: bool, secret: &'static str| {
+        let url = if public {
+            "https://app.example.com"
+        } else {
+            "http://localhost"
+        };
+        [
+            ("PUBLIC_URL", url),
+            ("JWT_SECRET", "32 characters and some more and more"),
+            ("MACHINE_CLIENT_ID", "id"),
+            ("MACHINE_CLIENT_SECRET", secret),
+        ]
+    };
+    for (secret, what) in [
+        ("hunter2", "is too short"),
+        (&long[1..], "is too short"),
+        ("your-secret", "is too short"),
+        (published, "is the published example"),
+    ] {
+        let lines = program::problems(&binary, &vars(true, secret));
+        let [line] = &lines[..] else {
+            panic!("{secret} {lines:#?}")
+        };
+        let start = format!("MACHINE_CLIENT_SECRET {what}");
+        assert!(line.starts_with(&start) && !line.contains(secret), "{line}");
+        // On this machine it may be a secret from a README.
+        drop(Program::start(&binary, &vars(false, secret)));
+    }
+    drop(Program::start(&binary, &vars(true, long)));
+}
+
 #[test]
 fn each_wrong_setting_is_one_line() {
     let binary = program::example("first_party", "client_credentials");
@@ -373,12 +422,18 @@ fn each_wrong_setting_is_one_line() {
     for (vars, expected) in [
         (&[id][..], "MACHINE_CLIENT_SECRET is missing"),
         (&[secret], "MACHINE_CLIENT_ID is missing"),
-        (&[id, ("MACHINE_CLIENT_SECRET", " ")], "MACHINE_CLIENT_SECRET is empty"),
+        (
+            &[id, ("MACHINE_CLIENT_SECRET", " ")],
+            "MACHINE_CLIENT_SECRET is empty",
+        ),
         (
             &[("MACHINE_CLIENT_SCOPES", "some.scope admin")],
             "MACHINE_CLIENT_SCOPES has a scope",
         ),
-        (&open, "MACHINE_CLIENT_ID and MACHINE_CLIENT_SECRET are missing"),
+        (
+            &open,
+            "MACHINE_CLIENT_ID and MACHINE_CLIENT_SECRET are missing",
+        ),
     ] {
         let mut command = Command::new(&binary);
         command
