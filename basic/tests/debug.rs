@@ -1,13 +1,13 @@
 //! What `{:?}` shows of the types of this package: no secret.
 
-#[path = "../examples/client_credentials.rs"]
+#[path = "../examples/machine_client.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
-mod client_credentials;
+mod machine_client;
 
 use std::path::Path;
 
-use client_credentials::Api;
 use common::settings::{FromSettings, Settings};
+use machine_client::Api;
 use serde_json::json;
 use testing::{
     debug::Printed,
@@ -27,8 +27,6 @@ async fn debug_shows_no_secret_of_a_client_and_its_token() {
     let mut settings = Settings::from_vars([
         ("TOKEN_URL", &*token_url),
         ("API_URL", &*api_url),
-        ("CLIENT_ID", "id"),
-        ("CLIENT_SECRET", "the-client-secret"),
         ("MACHINE_CLIENT_ID", "id"),
         ("MACHINE_CLIENT_SECRET", "the-client-secret"),
     ]);

@@ -10,7 +10,7 @@ const SECRET: &str = "the-secret-of-the-client";
 
 // checks 145, 171: the provider answers while the program runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_client_credentials_says_nothing_secret() {
+async fn the_example_machine_client_says_nothing_secret() {
     let provider = Provider::start().await;
     let (token_url, api_url) = ["/token", "/api"]
         .map(|path| format!("{}{path}", provider.origin))
@@ -19,8 +19,6 @@ async fn the_example_client_credentials_says_nothing_secret() {
         ("RUST_LOG", "trace"),
         ("TOKEN_URL", &*token_url),
         ("API_URL", &*api_url),
-        ("CLIENT_ID", "id"),
-        ("CLIENT_SECRET", SECRET),
         ("MACHINE_CLIENT_ID", "id"),
         ("MACHINE_CLIENT_SECRET", SECRET),
     ];
@@ -40,7 +38,7 @@ async fn the_example_client_credentials_says_nothing_secret() {
         for _ in 0..2 {
             provider.answer_next("/api", api.clone());
         }
-        let mut program = command(&example("basic", "client_credentials"), &vars);
+        let mut program = command(&example("basic", "machine_client"), &vars);
         let output = program.output().expect("it runs");
         let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
         assert_eq!(output.status.code(), Some(code), "{said}");

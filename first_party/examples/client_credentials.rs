@@ -2,8 +2,8 @@
 //! (RFC 6749, section 4.4).
 //!
 //! A registered client proves who it is with its secret and gets a token for itself, with the
-//! scopes that it may have, for `/endpoint1` and `/endpoint2`. There is no refresh token: who has
-//! the secret can ask again. The other half is the example `client_credentials` of `basic`.
+//! scopes that it may have, for `/endpoint1` and `/endpoint2`. There is no refresh token: anyone
+//! who has the secret can ask again. The other half is the example `machine_client` of `basic`.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -20,12 +20,15 @@ use common::{
     error::{NO_STORE, NoStore, OAuthError, oauth_endpoint},
     random_token,
     server::protect,
-    settings::{FromSettings, PublicUrl, Setting, Settings},
+    settings::{FromSettings, PublicUrl, Setting, Settings, is_published},
 };
 use first_party::{
     scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
+
+/// How many characters a client secret has at least where others can try to guess it.
+const MIN_SECRET: usize = 32;
 
 fn main() -> ExitCode {
     common::run(|server: Server| {
@@ -112,17 +115,17 @@ impl FromSettings for Server {
         Tokens::SETTINGS[0],
         &[
             Setting {
-                name: "CLIENT_ID",
+                name: "MACHINE_CLIENT_ID",
                 default: "none: a client is made at each start; required when others can reach the server",
                 help: "The id of the client that is registered.",
             },
             Setting {
-                name: "CLIENT_SECRET",
-                default: "none, as CLIENT_ID",
-                help: "The secret that belongs to CLIENT_ID (openssl rand -hex 32).",
+                name: "MACHINE_CLIENT_SECRET",
+                default: "none, as MACHINE_CLIENT_ID; where others can reach the server, 32 characters or more",
+                help: "The secret that belongs to MACHINE_CLIENT_ID (openssl rand -hex 32).",
             },
             Setting {
-                name: "CLIENT_SCOPES",
+                name: "MACHINE_CLIENT_SCOPES",
                 default: "some.scope",
                 help: "What the client may have, separated by spaces.",
             },
@@ -131,15 +134,17 @@ impl FromSettings for Server {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let tokens = Tokens::from_settings(settings).await;
-        let scopes = settings.get("CLIENT_SCOPES").unwrap_or("some.scope");
-        let scopes = scopes.parse().ok();
+        let scopes = settings.get("MACHINE_CLIENT_SCOPES");
+        let scopes = scopes.unwrap_or("some.scope").parse().ok();
         if scopes.is_none() {
-            settings.problem("CLIENT_SCOPES", "has a scope that does not exist");
+            let what = "has a scope that does not exist";
+            settings.problem("MACHINE_CLIENT_SCOPES", what);
         }
-        let registered = settings.pair("CLIENT_ID", "CLIENT_SECRET").ok()?;
-        if registered.is_none() && !settings.is_loopback() {
-            let what = "and CLIENT_SECRET are missing; a server that others reach needs them";
-            settings.problem("CLIENT_ID", what);
+        let registered = settings.pair("MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET");
+        let registered = registered.ok()?;
+        if !settings.is_loopback() {
+            let secret = registered.as_ref().map(|(_, secret)| &**secret);
+            check_public(settings, secret);
         }
         let is_made = registered.is_none();
         let (id, secret) = registered.unwrap_or_else(|| ("demo-client".into(), random_token()));
@@ -159,11 +164,30 @@ impl FromSettings for Server {
     }
 }
 
+/// Where others can reach the server, a client has a secret that nobody can guess or look up:
+/// `/token` takes as many guesses as anyone sends (RFC 6749, sections 2.3.1 and 10.10).
+fn check_public(settings: &mut Settings, secret: Option<&str>) {
+    let Some(secret) = secret else {
+        let what = "and MACHINE_CLIENT_SECRET are missing; a server that others reach needs them";
+        return settings.problem("MACHINE_CLIENT_ID", what);
+    };
+    if secret.len() < MIN_SECRET {
+        let what = format!(
+            "is too short for a server that others reach: {MIN_SECRET} characters or more \
+             (openssl rand -hex 32)"
+        );
+        settings.problem("MACHINE_CLIENT_SECRET", what);
+    } else if is_published(secret) {
+        let what = "is the published example; generate your own: openssl rand -hex 32";
+        settings.problem("MACHINE_CLIENT_SECRET", what);
+    }
+}
+
 /// What runs the example of `basic` with this client.
 fn command(own: &PublicUrl, id: &str, secret: &str) -> String {
     let (token_url, api_url) = (own.join("/token"), own.join("/endpoint1"));
     format!(
-        "TOKEN_URL={token_url} API_URL={api_url} CLIENT_ID={id} CLIENT_SECRET={secret} \
-         cargo run -p basic --example client_credentials"
+        "TOKEN_URL={token_url} API_URL={api_url} MACHINE_CLIENT_ID={id} \
+         MACHINE_CLIENT_SECRET={secret} cargo run -p basic --example machine_client"
     )
 }

@@ -58,12 +58,13 @@ pub mod scopes;
 pub mod token;
 
 use crate::{
+    password::AcceptsEveryone,
     scopes::{AnyOf, OTHER, SOME, THIRD},
     token::Tokens,
 };
 
-/// The server; any user name and password are accepted.
-pub fn app(tokens: Tokens) -> Router {
+/// The server, which accepts everyone, on this machine.
+pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
     let public_url = tokens.public_url().clone();
     let routes = endpoints()
         .route("/", get(index))

@@ -25,9 +25,9 @@ const SCOPE: (&str, &str) = ("scope", "some.scope");
 /// The example with a client that may have two of three scopes.
 async fn server() -> Server {
     let vars = [
-        ("CLIENT_ID", "demo-client"),
-        ("CLIENT_SECRET", SECRET),
-        ("CLIENT_SCOPES", "some.scope other.scope"),
+        ("MACHINE_CLIENT_ID", "demo-client"),
+        ("MACHINE_CLIENT_SECRET", SECRET),
+        ("MACHINE_CLIENT_SCOPES", "some.scope other.scope"),
     ];
     start(example::app, &vars).await
 }
@@ -277,7 +277,10 @@ async fn a_client_that_is_called_like_a_user_is_not_the_user() {
         ("JWT_SECRET", secret),
         ("PUBLIC_URL", "http://localhost:5000"),
     ];
-    let client = [("CLIENT_ID", "johndoe"), ("CLIENT_SECRET", SECRET)];
+    let client = [
+        ("MACHINE_CLIENT_ID", "johndoe"),
+        ("MACHINE_CLIENT_SECRET", SECRET),
+    ];
     let clients = start(example::app, &[own, client].concat()).await;
     let url = format!("http://{}/token", clients.addr);
     let form = [
@@ -321,15 +324,17 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     // What it prints is read when it has ended, so it lives on in another.
     let printed = server.stop();
     let command = printed.lines().next().expect("a line");
-    let command = command.strip_suffix(" cargo run -p basic --example client_credentials");
+    let command = command.strip_suffix(" cargo run -p basic --example machine_client");
     let vars: Vec<_> = command.expect(&printed).split(' ').collect();
     let [token_url, api_url, id, secret] = &vars[..] else {
         panic!("{vars:?}")
     };
     assert_eq!(*token_url, format!("TOKEN_URL={url}/token"));
     assert_eq!(*api_url, format!("API_URL={url}/endpoint1"));
-    assert_eq!(*id, "CLIENT_ID=demo-client");
-    let secret = secret.strip_prefix("CLIENT_SECRET=").expect("a secret");
+    assert_eq!(*id, "MACHINE_CLIENT_ID=demo-client");
+    let secret = secret
+        .strip_prefix("MACHINE_CLIENT_SECRET=")
+        .expect("a secret");
     assert_eq!(secret.len(), 43);
     assert_eq!(
         printed.matches(secret).count(),
@@ -337,12 +342,15 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
         "not in the log: {printed}"
     );
 
-    let vars = [("CLIENT_ID", "demo-client"), ("CLIENT_SECRET", secret)];
+    let vars = [
+        ("MACHINE_CLIENT_ID", "demo-client"),
+        ("MACHINE_CLIENT_SECRET", secret),
+    ];
     let server = Program::start(&binary, &vars);
     let form = [GRANT, SCOPE, vars[0], ("client_secret", secret)];
     let form = form.map(|(name, value)| {
         (
-            if name == "CLIENT_ID" {
+            if name == "MACHINE_CLIENT_ID" {
                 "client_id"
             } else {
                 name
@@ -361,24 +369,71 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     assert!(!log.contains(secret) && !log.contains("cargo run"), "{log}");
 }
 
+// check 164
+#[test]
+fn where_others_can_guess_it_a_client_secret_is_long_and_nobody_has_read_it() {
+    let binary = program::example("first_party", "client_credentials");
+    let long = "0123456789abcdef0123456789abcdef";
+    let published = include_str!("../../.env.example");
+    let published = published
+        .lines()
+        .find_map(|line| line.strip_prefix("# JWT_SECRET="));
+    let published = published.expect("an example of a secret");
+    let vars = |public: bool, secret: &'static str| {
+        let url = if public {
+            "https://app.example.com"
+        } else {
+            "http://localhost"
+        };
+        [
+            ("PUBLIC_URL", url),
+            ("JWT_SECRET", "32 characters and some more and more"),
+            ("MACHINE_CLIENT_ID", "id"),
+            ("MACHINE_CLIENT_SECRET", secret),
+        ]
+    };
+    for (secret, what) in [
+        ("hunter2", "is too short"),
+        (&long[1..], "is too short"),
+        ("your-secret", "is too short"),
+        (published, "is the published example"),
+    ] {
+        let lines = program::problems(&binary, &vars(true, secret));
+        let [line] = &lines[..] else {
+            panic!("{secret} {lines:#?}")
+        };
+        let start = format!("MACHINE_CLIENT_SECRET {what}");
+        assert!(line.starts_with(&start) && !line.contains(secret), "{line}");
+        // On this machine it may be a secret from a README.
+        drop(Program::start(&binary, &vars(false, secret)));
+    }
+    drop(Program::start(&binary, &vars(true, long)));
+}
+
 #[test]
 fn each_wrong_setting_is_one_line() {
     let binary = program::example("first_party", "client_credentials");
-    let id = ("CLIENT_ID", "id");
-    let secret = ("CLIENT_SECRET", "hunter2");
+    let id = ("MACHINE_CLIENT_ID", "id");
+    let secret = ("MACHINE_CLIENT_SECRET", "hunter2");
     let open = [
         ("PUBLIC_URL", "https://app.example.com"),
         ("JWT_SECRET", "32 characters and some more and more"),
     ];
     for (vars, expected) in [
-        (&[id][..], "CLIENT_SECRET is missing"),
-        (&[secret], "CLIENT_ID is missing"),
-        (&[id, ("CLIENT_SECRET", " ")], "CLIENT_SECRET is empty"),
+        (&[id][..], "MACHINE_CLIENT_SECRET is missing"),
+        (&[secret], "MACHINE_CLIENT_ID is missing"),
         (
-            &[("CLIENT_SCOPES", "some.scope admin")],
-            "CLIENT_SCOPES has a scope",
+            &[id, ("MACHINE_CLIENT_SECRET", " ")],
+            "MACHINE_CLIENT_SECRET is empty",
         ),
-        (&open, "CLIENT_ID and CLIENT_SECRET are missing"),
+        (
+            &[("MACHINE_CLIENT_SCOPES", "some.scope admin")],
+            "MACHINE_CLIENT_SCOPES has a scope",
+        ),
+        (
+            &open,
+            "MACHINE_CLIENT_ID and MACHINE_CLIENT_SECRET are missing",
+        ),
     ] {
         let mut command = Command::new(&binary);
         command

@@ -107,8 +107,6 @@ async fn the_example_users_says_nothing_secret() {
 #[tokio::test]
 async fn the_example_client_credentials_says_nothing_secret() {
     let client = [
-        ("CLIENT_ID", "id"),
-        ("CLIENT_SECRET", SECRET),
         ("MACHINE_CLIENT_ID", "id"),
         ("MACHINE_CLIENT_SECRET", SECRET),
     ];

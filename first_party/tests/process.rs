@@ -24,8 +24,8 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const IN_PUBLIC: &[(&str, &str)] = &[
     ("PUBLIC_URL", "https://app.example"),
     ("JWT_SECRET", SECRET),
-    ("CLIENT_ID", "id"),
-    ("CLIENT_SECRET", SECRET),
+    ("MACHINE_CLIENT_ID", "id"),
+    ("MACHINE_CLIENT_SECRET", SECRET),
 ];
 
 /// The server that runs with these: the others let people in who are not known anywhere.

@@ -7,6 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use testing::program;
+
 const SECRET: &str = "one of several secrets that are long enough for SHA-256";
 
 /// A new empty directory to run in.
@@ -120,11 +122,38 @@ fn without_a_secret_nobody_else_may_reach_the_server() {
         ),
     ] {
         let errors = problems(name, &directory(name), &vars);
-        assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
+        // The other line is about the check, below.
+        assert_eq!(errors.lines().count(), 2, "{name}: {errors}");
         assert!(
-            errors.starts_with("error: JWT_SECRET is missing"),
+            errors.contains("error: JWT_SECRET is missing"),
             "{name}: {errors}"
         );
+    }
+}
+
+// check 163
+#[test]
+fn a_server_that_accepts_everyone_does_not_start_where_others_can_reach_it() {
+    let public = ("PUBLIC_URL", "https://app.example.com");
+    let here = ("PUBLIC_URL", "http://127.0.0.1:5000");
+    for (public_url, bind_addr) in [
+        (public, "127.0.0.1:0"),
+        (public, "0.0.0.0:0"),
+        (here, "0.0.0.0:0"),
+        (here, "[::]:0"),
+    ] {
+        let vars = [public_url, ("BIND_ADDR", bind_addr), ("JWT_SECRET", SECRET)];
+        let lines = program::problems(env!("CARGO_BIN_EXE_first_party"), &vars);
+        let [line] = &lines[..] else {
+            panic!("{vars:?} {lines:#?}")
+        };
+        assert!(
+            line.starts_with("authenticate in first_party/src/"),
+            "{line}"
+        );
+        let source = line.split_whitespace().nth(2).expect("a file");
+        let source = fs::read_to_string(PathBuf::from("..").join(source)).expect(line);
+        assert!(source.contains("pub async fn authenticate("), "{line}");
     }
 }
 

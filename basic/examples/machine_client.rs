@@ -1,4 +1,4 @@
-//! `cargo run -p basic --example client_credentials`: a program that calls an API in its own name,
+//! `cargo run -p basic --example machine_client`: a program that calls an API in its own name,
 //! without a person and without a browser (RFC 6749, section 4.4).
 //!
 //! It exchanges its id and its secret for a token, uses this for as many calls as it lasts, and gets
@@ -131,17 +131,17 @@ impl FromSettings for Api {
             help: "What is called with the token.",
         },
         Setting {
-            name: "CLIENT_ID",
+            name: "MACHINE_CLIENT_ID",
             default: "none; it is required",
             help: "The id of this program at the token endpoint.",
         },
         Setting {
-            name: "CLIENT_SECRET",
+            name: "MACHINE_CLIENT_SECRET",
             default: "none; it is required",
-            help: "The secret that belongs to CLIENT_ID.",
+            help: "The secret that belongs to MACHINE_CLIENT_ID.",
         },
         Setting {
-            name: "SCOPES",
+            name: "MACHINE_CLIENT_SCOPES",
             default: "some.scope",
             help: "What to ask for, separated by spaces.",
         },
@@ -150,15 +150,16 @@ impl FromSettings for Api {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let token_url = endpoint(settings, "TOKEN_URL", "http://127.0.0.1:5000/token");
         let url = endpoint(settings, "API_URL", "http://127.0.0.1:5000/endpoint1");
-        let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET").ok()?;
+        let registration =
+            registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET").ok()?;
         if registration.is_none() {
-            let what = "and CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
+            let what = "and MACHINE_CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
                         --example client_credentials` makes both";
-            settings.problem("CLIENT_ID", what);
+            settings.problem("MACHINE_CLIENT_ID", what);
         }
         let ((id, secret), (token_url, url)) = registration.zip(token_url.zip(url))?;
         let scopes = settings
-            .get("SCOPES")
+            .get("MACHINE_CLIENT_SCOPES")
             .unwrap_or("some.scope")
             .split_whitespace();
         let scopes = scopes.map(|scope| Scope::new(scope.to_owned())).collect();

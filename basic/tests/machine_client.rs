@@ -1,4 +1,4 @@
-//! The example `client_credentials`: one token for many calls, and the next one in time.
+//! The example `machine_client`: one token for many calls, and the next one in time.
 
 use std::{
     process::{Command, Output},
@@ -14,7 +14,7 @@ use testing::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 
-#[path = "../examples/client_credentials.rs"]
+#[path = "../examples/machine_client.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
 
@@ -45,9 +45,9 @@ fn settings(provider: &Provider) -> [(&'static str, String); 5] {
     [
         ("TOKEN_URL", format!("{}/token", provider.origin)),
         ("API_URL", format!("{}/api", provider.origin)),
-        ("CLIENT_ID", "demo client".to_owned()),
-        ("CLIENT_SECRET", "a:b%c".to_owned()),
-        ("SCOPES", "some.scope other.scope".to_owned()),
+        ("MACHINE_CLIENT_ID", "demo client".to_owned()),
+        ("MACHINE_CLIENT_SECRET", "a:b%c".to_owned()),
+        ("MACHINE_CLIENT_SCOPES", "some.scope other.scope".to_owned()),
     ]
 }
 
@@ -249,7 +249,7 @@ async fn what_goes_wrong_is_said_without_a_secret() {
 
 /// The program with these settings alone, to its end.
 fn run(vars: impl IntoIterator<Item = (&'static str, String)>) -> Output {
-    let binary = program::example("basic", "client_credentials");
+    let binary = program::example("basic", "machine_client");
     let directory = env!("CARGO_TARGET_TMPDIR");
     Command::new(binary)
         .env_clear()
@@ -310,7 +310,7 @@ fn each_wrong_setting_is_one_line() {
     };
     let nothing = problems(&[]);
     assert!(
-        nothing.starts_with("error: CLIENT_ID and CLIENT_SECRET are missing"),
+        nothing.starts_with("error: MACHINE_CLIENT_ID and MACHINE_CLIENT_SECRET are missing"),
         "{nothing}"
     );
     assert!(
@@ -321,10 +321,10 @@ fn each_wrong_setting_is_one_line() {
     let all = problems(&[
         ("TOKEN_URL", "http://provider.example/token"),
         ("API_URL", "/endpoint1"),
-        ("CLIENT_SECRET", "hunter2"),
+        ("MACHINE_CLIENT_SECRET", "hunter2"),
         ("RUST_LOG", "=loud="),
     ]);
-    for name in ["TOKEN_URL", "API_URL", "CLIENT_ID", "RUST_LOG"] {
+    for name in ["TOKEN_URL", "API_URL", "MACHINE_CLIENT_ID", "RUST_LOG"] {
         let lines = all
             .lines()
             .filter(|line| line.starts_with(&format!("error: {name} ")));
