@@ -7,13 +7,15 @@ use axum::{
 };
 use common::{Page, params::Unchecked};
 
-use crate::{implicit::AuthorizationRequest, scopes::SCOPES, token::Tokens};
+use crate::{
+    implicit::AuthorizationRequest, narration::implicit_form, scopes::SCOPES, token::Tokens,
+};
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Form {
+struct Form<'a> {
     action: &'static str,
-    hidden: Vec<(&'static str, String)>,
+    hidden: Vec<(&'static str, &'a str)>,
     /// Name, description, and whether it is checked.
     scopes: Vec<(&'static str, &'static str, bool)>,
 }
@@ -29,9 +31,7 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
         .any(|name| params.has(name));
     if is_authorization_request {
         let request = AuthorizationRequest::check(&tokens, params)?;
-        tracing::info!(
-            "1/3 a client sends the browser for a token; we know where the answer may go"
-        );
+        implicit_form(&request.flow(&tokens), &request.hidden());
         Ok(for_client(&tokens, &request))
     } else {
         Ok(for_token_endpoint())
@@ -42,7 +42,7 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
 fn for_token_endpoint() -> Response {
     let form = Form {
         action: "/token",
-        hidden: vec![("grant_type", "password".to_owned())],
+        hidden: vec![("grant_type", "password")],
         scopes: SCOPES
             .map(|(name, description)| (name, description, name == "some.scope"))
             .to_vec(),

@@ -9,13 +9,21 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
-use common::{Error, Params, error::without_code, params::Unchecked, server::check_same_origin};
+use common::{
+    Error, Params,
+    error::{OAuthError, without_code},
+    flow::Flow,
+    params::Unchecked,
+    random_token,
+    server::check_same_origin,
+};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    password::{Login, authenticate},
+    narration::{IMPLICIT, implicit_grant},
+    password::{Login, User, authenticate},
     scopes::Scopes,
-    token::{TokenResponse, Tokens},
+    token::Tokens,
 };
 
 /// `POST /login`: the form of an authorization request was submitted (RFC 6749, section 4.2.2).
@@ -33,7 +41,7 @@ pub async fn submit(
         Ok(user) => user,
         Err(error) => return Err(without_code(error).await),
     };
-    Ok(request.answer(&login.issue(&tokens, &user)))
+    Ok(request.answer(&tokens, &login, &user))
 }
 
 /// Replace this with your own list of clients. A redirect URI is compared to the last character:
@@ -71,8 +79,9 @@ impl AuthorizationRequest {
             })?;
         let state = params.get("state").map(str::to_owned);
         let refuse = |error| {
-            let answer = [("error", error)];
-            redirect(&redirect_uri, &answer, state.as_deref()).into_response()
+            let state = state.as_deref().map(|state| ("state", state));
+            let answer: Vec<_> = [("error", error)].into_iter().chain(state).collect();
+            redirect(&redirect_uri, &answer).into_response()
         };
         let params = params.check().map_err(|_| refuse("invalid_request"))?;
         match params.get("response_type") {
@@ -81,7 +90,7 @@ impl AuthorizationRequest {
             None => return Err(refuse("invalid_request")),
         }
         let scopes = params.get("scope").unwrap_or_default().parse();
-        let scopes = scopes.map_err(|error: common::error::OAuthError| refuse(error.error))?;
+        let scopes = scopes.map_err(|error: OAuthError| refuse(error.error))?;
         Ok(Self {
             params,
             client_id,
@@ -115,38 +124,37 @@ impl AuthorizationRequest {
     }
 
     /// What the form takes along, to be checked again when it comes back.
-    pub(crate) fn hidden(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn hidden(&self) -> Vec<(&'static str, &str)> {
         let names = ["response_type", "client_id", "redirect_uri", "state"];
-        let value = |name| Some((name, self.params.get(name)?.to_owned()));
+        let value = |name| Some((name, self.params.get(name)?));
         names.into_iter().filter_map(value).collect()
     }
 
-    /// Back to the client, with the token (section 4.2.2).
-    pub fn answer(&self, token: &TokenResponse) -> Redirect {
-        tracing::info!(
-            "2/3 the person gives us a user name and a password; the client sees neither"
-        );
-        tracing::info!(
-            "3/3 we sign a token for [{}] and put it after the # of a URL, which browsers send to no server",
-            token.scope
-        );
-        let answer = [
-            ("access_token", &*token.access_token),
-            ("token_type", token.token_type),
-            ("expires_in", &token.expires_in.to_string()),
-            ("scope", &token.scope.to_string()),
-        ];
-        redirect(&self.redirect_uri, &answer, self.params.get("state"))
+    /// The flow to which both requests with this `state` belong.
+    pub(crate) fn flow(&self, tokens: &Tokens) -> Flow {
+        let state = self.params.get("state").map(str::to_owned);
+        // Without one, nothing says which form was submitted.
+        let state = state.unwrap_or_else(random_token);
+        tokens.flows().flow(IMPLICIT, &state)
+    }
+
+    /// Back to the client, with a token (section 4.2.2).
+    pub fn answer(&self, tokens: &Tokens, login: &Login, user: &User) -> Redirect {
+        let members = login.issue(tokens, user).members();
+        let state = self.params.get("state").map(|state| ("state", state));
+        let members = members.iter().map(|(name, value)| (*name, &**value));
+        let answer: Vec<_> = members.chain(state).collect();
+        implicit_grant(&self.flow(tokens), &answer);
+        redirect(&self.redirect_uri, &answer)
     }
 }
 
-/// The answer in the fragment, which browsers do not send to servers, with the client's `state`.
-fn redirect(redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) -> Redirect {
+/// The answer in the fragment, which browsers do not send to servers.
+fn redirect(redirect_uri: &str, answer: &[(&str, &str)]) -> Redirect {
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    let state = state.map(|state| ("state", state));
-    let pairs = answer.iter().copied().chain(state);
-    let pairs: Vec<_> = pairs
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect();
+    let pairs = answer
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode(value)));
+    let pairs: Vec<_> = pairs.collect();
     Redirect::to(&format!("{redirect_uri}#{}", pairs.join("&")))
 }

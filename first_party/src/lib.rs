@@ -12,6 +12,7 @@
 //! | [`token`] | what a token says, how it is issued and checked |
 //! | [`bearer`] | the token of a request, or the challenge |
 //! | [`scopes`] | the scopes, and the guard that requires one |
+//! | `narration` | what the log and `GET /flow` tell |
 //! | [`docs`] | `/docs`: Swagger UI and the `OpenAPI` document |
 //!
 //! A token is made for a user, and opens what its scopes say:
@@ -40,12 +41,14 @@
 use askama::Template;
 use axum::{
     Json, Router,
+    extract::State,
     middleware::from_fn,
     routing::{get, post},
 };
 use common::{
     Page,
     error::oauth_endpoint,
+    flow,
     server::{get_and_post, get_only, protect},
 };
 
@@ -53,6 +56,7 @@ pub mod bearer;
 pub mod docs;
 pub mod form;
 pub mod implicit;
+mod narration;
 pub mod password;
 pub mod scopes;
 pub mod token;
@@ -75,6 +79,7 @@ pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
             post(password::token).layer(from_fn(oauth_endpoint)),
         )
         .merge(docs::app(&public_url))
+        .merge(flow::routes())
         .with_state(tokens);
 
     protect(routes, &public_url) // last: it covers the routes above and none below
@@ -89,11 +94,14 @@ pub fn endpoints() -> Router<Tokens> {
 
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Index;
+struct Index {
+    flow: bool,
+}
 
 /// `GET /`: what this shows.
-async fn index() -> Page<Index> {
-    Page::new("first_party: your own tokens", Index)
+async fn index(State(tokens): State<Tokens>) -> Page<Index> {
+    let flow = tokens.flows().are_shown();
+    Page::new("first_party: your own tokens", Index { flow })
 }
 
 /// `GET /endpoint1`: for `some.scope` or `third.scope`.

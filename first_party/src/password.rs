@@ -18,6 +18,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    narration::{PASSWORD, password_grant},
     scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
@@ -149,8 +150,16 @@ impl Login {
     }
 
     /// A token for the user who has logged in, with those of their scopes that were requested.
-    pub fn issue(&self, tokens: &Tokens, user: &User) -> TokenResponse {
+    pub(crate) fn issue(&self, tokens: &Tokens, user: &User) -> TokenResponse {
         tokens.issue(&user.subject, &self.client_id, self.scopes & user.scopes)
+    }
+
+    /// The response to a client whose user has logged in.
+    pub fn answer(&self, tokens: &Tokens, user: &User) -> TokenAnswer {
+        let token = self.issue(tokens, user);
+        let flow = tokens.flows().flow(PASSWORD, &token.access_token);
+        password_grant(&flow, &self.client_id, &self.scopes.to_string(), &token);
+        (NO_STORE, Json(token))
     }
 }
 
@@ -181,17 +190,5 @@ pub async fn token(
     let login = request.check().map_err(IntoResponse::into_response)?;
     let user = authenticate(&login.username, &login.password).await?;
 
-    Ok(answer(login.issue(&tokens, &user)))
-}
-
-/// The response to a client whose user has logged in.
-pub fn answer(token: TokenResponse) -> TokenAnswer {
-    tracing::info!(
-        "1/2 a client gives us a user name and a password; we accept both, and it knows both"
-    );
-    tracing::info!(
-        "2/2 we sign a token for [{}] and answer with it; nobody may store it",
-        token.scope
-    );
-    (NO_STORE, Json(token))
+    Ok(login.answer(&tokens, &user))
 }

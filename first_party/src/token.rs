@@ -2,8 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use axum::extract::FromRef;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{
+    flow::Flows,
     random_token,
     settings::{FromSettings, PublicUrl, Secrets, Setting, Settings},
     unix_now,
@@ -73,7 +75,19 @@ pub struct TokenResponse {
     pub scope: Scopes,
 }
 
-/// Makes tokens and checks them. Cheap to clone.
+impl TokenResponse {
+    /// Its members, as the implicit grant sends them.
+    pub fn members(&self) -> [(&'static str, String); 4] {
+        [
+            ("access_token", self.access_token.clone()),
+            ("token_type", self.token_type.to_owned()),
+            ("expires_in", self.expires_in.to_string()),
+            ("scope", self.scope.to_string()),
+        ]
+    }
+}
+
+/// Issues tokens and validates them. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens(Arc<Inner>);
 
@@ -85,6 +99,7 @@ struct Inner {
     /// `PUBLIC_URL` as the claims have it.
     issuer: String,
     public_url: PublicUrl,
+    flows: Flows,
 }
 
 impl fmt::Debug for Tokens {
@@ -102,6 +117,10 @@ impl Tokens {
     /// # Panics
     /// When there is no secret; the settings always give one.
     pub fn new(secrets: &Secrets, public_url: PublicUrl) -> Self {
+        Self::with_flows(secrets, public_url, Flows::default())
+    }
+
+    fn with_flows(secrets: &Secrets, public_url: PublicUrl, flows: Flows) -> Self {
         let issuer = public_url.to_string();
         Self(Arc::new(Inner {
             header: Header {
@@ -116,6 +135,7 @@ impl Tokens {
             validation: validation(&issuer),
             issuer,
             public_url,
+            flows,
         }))
     }
 
@@ -164,6 +184,11 @@ impl Tokens {
     pub fn public_url(&self) -> &PublicUrl {
         &self.0.public_url
     }
+
+    /// The grants of this server, for `GET /flow`.
+    pub fn flows(&self) -> &Flows {
+        &self.0.flows
+    }
 }
 
 /// What every token must satisfy, on top of a signature.
@@ -196,6 +221,13 @@ impl FromSettings for Tokens {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets("JWT_SECRET", 32);
-        Some(Self::new(&secrets, settings.public_url().clone()))
+        let public_url = settings.public_url().clone();
+        Some(Self::with_flows(&secrets, public_url, Flows::new(settings)))
+    }
+}
+
+impl FromRef<Tokens> for Flows {
+    fn from_ref(tokens: &Tokens) -> Self {
+        tokens.flows().clone()
     }
 }

@@ -207,7 +207,7 @@ async fn a_client_gets_the_scopes_that_are_its_own_and_no_other() {
     let header = basic("demo-client", &encoded());
     for (asked, given) in [
         ("some.scope", "some.scope"),
-        ("other.scope some.scope", "other.scope some.scope"),
+        ("other.scope some.scope", "some.scope other.scope"),
         ("some.scope third.scope", "some.scope"),
         ("third.scope", ""),
         ("", ""),

@@ -6,7 +6,7 @@ mod example;
 
 use std::path::Path;
 
-use first_party::{bearer::BearerError, scopes::Scopes};
+use first_party::{bearer::BearerError, password::AcceptsEveryone, scopes::Scopes};
 use testing::{Browser, debug::Printed, start, url};
 
 const SECRET: &str = "one of several secrets that are long enough for SHA-256";
@@ -31,6 +31,10 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
     assert_eq!(refused.status, 400);
 
     let mut printed = Printed::default();
+    let tokens = shared
+        .as_ref()
+        .map(|users: &example::users::Users| &users.tokens);
+    printed.add(&AcceptsEveryone(tokens.expect("it started").clone()));
     printed.add(&shared);
     printed.add(&BearerError::InsufficientScope(Scopes::ALL));
     let signature = token.as_str().and_then(|token| token.rsplit('.').next());

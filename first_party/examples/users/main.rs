@@ -24,6 +24,7 @@ use common::{
     Error,
     database::DatabaseError,
     error::{oauth_endpoint, without_code},
+    flow,
     params::{Strict, Unchecked},
     server::{get_and_post, get_only, protect},
 };
@@ -31,7 +32,7 @@ use first_party::{
     bearer::BearerError,
     docs, endpoint3, form,
     implicit::AuthorizationRequest,
-    password::{TokenAnswer, TokenRequest, answer},
+    password::{TokenAnswer, TokenRequest},
     token::Claims,
 };
 
@@ -60,7 +61,7 @@ pub fn app(users: Users) -> Router {
         .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .merge(docs::app(&public_url))
         .with_state(users.clone())
-        .merge(endpoints.with_state(users.tokens));
+        .merge(endpoints.merge(flow::routes()).with_state(users.tokens));
 
     protect(routes, &public_url)
 }
@@ -73,7 +74,7 @@ async fn token(
     let login = request.check().map_err(IntoResponse::into_response)?;
     let user = users.authenticate(&login.username, &login.password).await?;
 
-    Ok(answer(login.issue(&users.tokens, &user)))
+    Ok(login.answer(&users.tokens, &user))
 }
 
 /// `POST /login`: the implicit grant, likewise.
@@ -88,7 +89,7 @@ async fn submit(
         Ok(user) => user,
         Err(error) => return Err(without_code(error).await),
     };
-    Ok(request.answer(&login.issue(&users.tokens, &user)))
+    Ok(request.answer(&users.tokens, &login, &user))
 }
 
 /// `GET /users/me/`: who the token belongs to.
