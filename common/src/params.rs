@@ -9,6 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::error::{Detail, Error, Result};
@@ -60,6 +62,20 @@ impl Params {
     /// 2). [`Params::get`] returns the first.
     pub fn resources(&self) -> &[String] {
         &self.0.resources
+    }
+
+    /// The parameters that have a value, as a struct of strings.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the struct requires one that is not there.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T> {
+        let values = self.0.values.into_iter();
+        let values = values.filter_map(|(name, value)| {
+            Some((name, value.filter(|value| !value.is_empty())?.into()))
+        });
+        // The error would repeat a value that does not fit, and that can be a password.
+        serde_json::from_value(Value::Object(values.collect()))
+            .map_err(|_| Error::Malformed("a parameter is missing".into()))
     }
 }
 
@@ -139,6 +155,18 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
+/// [`Params`] as a struct, which says which there are. `OpenAPI` can describe the same one.
+pub struct Strict<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let params = Params::from_request(request, state).await?;
+        params.read().map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Unchecked {
     type Rejection = Response;
 
@@ -211,6 +239,19 @@ mod tests {
         let params = Params::parse("resource=a&resource=&resource=b").unwrap();
         assert_eq!(params.resources(), ["a", "b"]);
         assert!(Params::parse("resource=a&resource=%ff").is_err());
+    }
+
+    #[test]
+    fn a_struct_gets_the_parameters_that_have_a_value() {
+        #[derive(serde::Deserialize)]
+        struct Form {
+            code: String,
+            state: Option<String>,
+        }
+        let read = |raw| Params::parse(raw).unwrap().read::<Form>();
+        let form = read("code=a%20b&state=&more=1").unwrap();
+        assert_eq!((&*form.code, form.state), ("a b", None));
+        assert!(matches!(read("code="), Err(Error::Malformed(_))));
     }
 
     #[test]

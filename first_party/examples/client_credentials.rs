@@ -2,8 +2,8 @@
 //! (RFC 6749, section 4.4).
 //!
 //! A registered client proves who it is with its secret and gets a token for itself, with the
-//! scopes that it may have, for `/endpoint1` and `/endpoint2`. There is no refresh token: a
-//! client with a secret can ask again. The other half is the example `machine_client` of `basic`.
+//! scopes that it may have, for `/endpoint1` and `/endpoint2`. There is no refresh token: anyone
+//! who has the secret can ask again. The other half is the example `machine_client` of `basic`.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -23,11 +23,11 @@ use common::{
     settings::{FromSettings, PublicUrl, Setting, Settings, is_published},
 };
 use first_party::{
-    scopes::{granted, requested},
+    scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
 
-/// The shortest secret of a client that others may try, in bytes.
+/// How many characters a client secret has at least where others can try to guess it.
 const MIN_SECRET: usize = 32;
 
 fn main() -> ExitCode {
@@ -68,8 +68,8 @@ pub struct Server {
 struct Client {
     id: String,
     secret: String,
-    /// What its tokens may open: scopes, separated by spaces.
-    scopes: String,
+    /// What its tokens may open.
+    scopes: Scopes,
 }
 
 /// `POST /token`: the client credentials grant (RFC 6749, section 4.4.2).
@@ -90,15 +90,15 @@ async fn token(
         }
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     }
-    let scope = granted(&requested(params.get("scope"))?, &client.scopes);
+    let requested: Scopes = params.get("scope").unwrap_or_default().parse()?;
     // A client that is called like a user is not taken for the user.
     let subject = format!("{CLIENT}{}", client.id);
 
+    let scopes = requested & client.scopes;
+    let token = server.tokens.issue(&subject, &client.id, scopes);
+
     tracing::info!("a client proved who it is and got a token of its own");
-    Ok((
-        NO_STORE,
-        Json(server.tokens.issue(&subject, &client.id, scope)),
-    ))
+    Ok((NO_STORE, Json(token)))
 }
 
 impl Server {
@@ -121,7 +121,7 @@ impl FromSettings for Server {
             },
             Setting {
                 name: "MACHINE_CLIENT_SECRET",
-                default: "none, as MACHINE_CLIENT_ID",
+                default: "none, as MACHINE_CLIENT_ID; where others can reach the server, 32 characters or more",
                 help: "The secret that belongs to MACHINE_CLIENT_ID (openssl rand -hex 32).",
             },
             Setting {
@@ -134,39 +134,52 @@ impl FromSettings for Server {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let tokens = Tokens::from_settings(settings).await;
-        let scopes = settings
-            .get("MACHINE_CLIENT_SCOPES")
-            .unwrap_or("some.scope")
-            .to_owned();
-        if requested(Some(&scopes)).is_err() {
-            settings.problem("MACHINE_CLIENT_SCOPES", "has a scope that does not exist");
+        let scopes = settings.get("MACHINE_CLIENT_SCOPES");
+        let scopes = scopes.unwrap_or("some.scope").parse().ok();
+        if scopes.is_none() {
+            let what = "has a scope that does not exist";
+            settings.problem("MACHINE_CLIENT_SCOPES", what);
         }
-        let registered = settings
-            .pair("MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET")
-            .ok()?;
-        if registered.is_none() && !settings.is_loopback() {
-            let what =
-                "and MACHINE_CLIENT_SECRET are missing; a server that others reach needs them";
-            settings.problem("MACHINE_CLIENT_ID", what);
-        }
-        // RFC 6749, section 2.3.1: nobody may guess it.
-        let is_weak = |secret: &str| secret.len() < MIN_SECRET || is_published(secret);
-        if !settings.is_loopback() && registered.iter().any(|(_, secret)| is_weak(secret)) {
-            let what = "is too short, or printed in our documents: 32 characters or more \
-                        (openssl rand -hex 32)";
-            settings.problem("MACHINE_CLIENT_SECRET", what);
+        let registered = settings.pair("MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET");
+        let registered = registered.ok()?;
+        if !settings.is_loopback() {
+            let secret = registered.as_ref().map(|(_, secret)| &**secret);
+            check_public(settings, secret);
         }
         let is_made = registered.is_none();
         let (id, secret) = registered.unwrap_or_else(|| ("demo-client".into(), random_token()));
         let command = is_made.then(|| command(settings.public_url(), &id, &secret));
         // Replace this with your own list of clients. Secrets that a machine has made need no slow
         // hash where they are kept, as passwords do; SHA-256 is enough, as nobody guesses 256 bits.
-        let clients = Arc::new([Client { id, secret, scopes }]);
+        let clients = Arc::new([Client {
+            id,
+            secret,
+            scopes: scopes?,
+        }]);
         Some(Self {
             tokens: tokens?,
             clients,
             command,
         })
+    }
+}
+
+/// Where others can reach the server, a client has a secret that nobody can guess or look up:
+/// `/token` takes as many guesses as anyone sends (RFC 6749, sections 2.3.1 and 10.10).
+fn check_public(settings: &mut Settings, secret: Option<&str>) {
+    let Some(secret) = secret else {
+        let what = "and MACHINE_CLIENT_SECRET are missing; a server that others reach needs them";
+        return settings.problem("MACHINE_CLIENT_ID", what);
+    };
+    if secret.len() < MIN_SECRET {
+        let what = format!(
+            "is too short for a server that others reach: {MIN_SECRET} characters or more \
+             (openssl rand -hex 32)"
+        );
+        settings.problem("MACHINE_CLIENT_SECRET", what);
+    } else if is_published(secret) {
+        let what = "is the published example; generate your own: openssl rand -hex 32";
+        settings.problem("MACHINE_CLIENT_SECRET", what);
     }
 }
 

@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
 
-use crate::{login, scopes::SCOPES};
+use crate::{password, scopes::SCOPES};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +24,7 @@ use crate::{login, scopes::SCOPES};
                        many still meet them; new applications use the authorization code flow with \
                        PKCE (RFC 9700)."
     ),
-    paths(crate::endpoint1, crate::endpoint2, crate::endpoint3, login::token)
+    paths(crate::endpoint1, crate::endpoint2, crate::endpoint3, password::token)
 )]
 struct Api;
 

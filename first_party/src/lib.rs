@@ -6,24 +6,28 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`login`] | `/login` and `/token`: how a person gets a token |
-//! | [`token`] | what is in a token, how it is made and checked |
-//! | [`scopes`] | the guard that asks for a scope |
+//! | [`form`] | `GET /login`: the form |
+//! | [`password`] | `POST /token`: the password grant, and the check of the password |
+//! | [`implicit`] | `POST /login`: the implicit grant |
+//! | [`token`] | what a token says, how it is issued and checked |
+//! | [`bearer`] | the token of a request, or the challenge |
+//! | [`scopes`] | the scopes, and the guard that requires one |
+//! | `narration` | what the log and `GET /flow` tell |
 //! | [`docs`] | `/docs`: Swagger UI and the `OpenAPI` document |
 //!
 //! A token is made for a user, and opens what its scopes say:
 //!
 //! ```
-//! use first_party::token::Tokens;
+//! use first_party::{scopes::Scopes, token::Tokens};
 //!
 //! # fn main() -> Result<(), ()> {
 //! // In a server both come from the settings.
 //! let secrets = common::random_token().into();
 //! let tokens = Tokens::new(&secrets, "http://127.0.0.1:5000".parse()?);
 //!
-//! let answer = tokens.issue("ada", "first_party", "some.scope".into());
+//! let answer = tokens.issue("ada", "first_party", Scopes::known_in("some.scope"));
 //! let claims = tokens.verify(&answer.access_token).expect("it is one of ours");
-//! assert_eq!((&*claims.sub, &*claims.scope), ("ada", "some.scope"));
+//! assert_eq!((&*claims.sub, &*claims.scope.to_string()), ("ada", "some.scope"));
 //!
 //! // One character more, and it is nobody's.
 //! assert!(tokens.verify(&format!("{}x", answer.access_token)).is_none());
@@ -31,57 +35,54 @@
 //! # }
 //! ```
 //!
-//! In a handler, [`AnyOf`] does the second half: see [`endpoints`], then [`login::token`] for the
+//! In a handler, [`AnyOf`] does the second half: see [`endpoints`], then [`password::token`] for the
 //! first.
 
 use askama::Template;
 use axum::{
     Json, Router,
+    extract::State,
     middleware::from_fn,
     routing::{get, post},
 };
 use common::{
     Page,
     error::oauth_endpoint,
+    flow,
     server::{get_and_post, get_only, protect},
 };
 
+pub mod bearer;
 pub mod docs;
-pub mod login;
+pub mod form;
+pub mod implicit;
+mod narration;
+pub mod password;
 pub mod scopes;
 pub mod token;
 
 use crate::{
-    login::{AnyPassword, Authenticated, authenticate},
+    password::AcceptsEveryone,
     scopes::{AnyOf, OTHER, SOME, THIRD},
     token::Tokens,
 };
 
-/// The server; it accepts any user name and password.
-pub fn app(AnyPassword(tokens): AnyPassword) -> Router {
+/// The server, which accepts everyone, on this machine.
+pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
     let public_url = tokens.public_url().clone();
-    let routes = server(tokens, authenticate, endpoints()).route("/", get(index));
+    let routes = endpoints()
+        .route("/", get(index))
+        .route("/endpoint3", get_only(endpoint3))
+        .route("/login", get_and_post(form::form, implicit::submit))
+        .route(
+            "/token",
+            post(password::token).layer(from_fn(oauth_endpoint)),
+        )
+        .merge(docs::app(&public_url))
+        .merge(flow::routes())
+        .with_state(tokens);
 
     protect(routes, &public_url) // last: it covers the routes above and none below
-}
-
-/// The routes, with what tokens open and with the check of a password as their parts: the example
-/// `users` has its own.
-pub fn server<A, F>(tokens: Tokens, authenticate: A, endpoints: Router<Tokens>) -> Router
-where
-    A: Fn(String, String) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Authenticated> + Send + 'static,
-{
-    let check = authenticate.clone();
-    let submit = move |tokens, headers, params| login::submit(tokens, headers, params, check);
-    let token = move |tokens, params| login::token(tokens, params, authenticate);
-
-    endpoints
-        .route("/endpoint3", get_only(endpoint3))
-        .route("/login", get_and_post(login::form, submit))
-        .route("/token", post(token).layer(from_fn(oauth_endpoint)))
-        .merge(docs::app(tokens.public_url()))
-        .with_state(tokens)
 }
 
 /// What tokens open.
@@ -93,11 +94,14 @@ pub fn endpoints() -> Router<Tokens> {
 
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Index;
+struct Index {
+    flow: bool,
+}
 
 /// `GET /`: what this shows.
-async fn index() -> Page<Index> {
-    Page::new("first_party: your own tokens", Index)
+async fn index(State(tokens): State<Tokens>) -> Page<Index> {
+    let flow = tokens.flows().are_shown();
+    Page::new("first_party: your own tokens", Index { flow })
 }
 
 /// `GET /endpoint1`: for `some.scope` or `third.scope`.
@@ -105,6 +109,8 @@ async fn index() -> Page<Index> {
     get,
     tag = "endpoints",
     path = "/endpoint1",
+    summary = "Greets a token with some.scope or third.scope",
+    description = "The handler takes an `AnyOf`, the guard for scopes.",
     responses(
         (status = 200, description = "A greeting", body = String, content_type = "application/json"),
         (status = 400, description = "More than one Authorization header"),
@@ -122,6 +128,8 @@ async fn endpoint1(_: AnyOf<{ SOME | THIRD }>) -> Json<&'static str> {
     get,
     tag = "endpoints",
     path = "/endpoint2",
+    summary = "Greets a token with other.scope or third.scope",
+    description = "The handler takes an `AnyOf`, the guard for scopes.",
     responses(
         (status = 200, description = "A greeting", body = String, content_type = "application/json"),
         (status = 400, description = "More than one Authorization header"),
@@ -139,8 +147,10 @@ async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
     get,
     tag = "endpoints",
     path = "/endpoint3",
+    summary = "Greets everyone",
+    description = "It looks at no token.",
     responses((status = 200, description = "A greeting", body = String, content_type = "application/json"))
 )]
-async fn endpoint3() -> Json<&'static str> {
+pub async fn endpoint3() -> Json<&'static str> {
     Json("Hello from the unprotected endpoint 3")
 }

@@ -1,14 +1,20 @@
-//! The scopes: what a token opens, and the guard that asks for them.
+//! The scopes: what a token opens, and the guard that requires them.
+
+use std::{fmt, ops::BitAnd, str::FromStr};
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::request::Parts,
 };
 use common::error::OAuthError;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::token::{Claims, Refusal, Tokens};
+use crate::{
+    bearer::BearerError,
+    token::{Claims, Tokens},
+};
 
-/// A scope and what it is for. Its place in the list is its bit in [`AnyOf`].
+/// The scopes and what each is for. Add yours here: all else follows.
 pub const SCOPES: [(&str, &str); 3] = [
     ("some.scope", "Can access endpoint1"),
     ("other.scope", "Can access endpoint2"),
@@ -16,14 +22,97 @@ pub const SCOPES: [(&str, &str); 3] = [
 ];
 
 /// `some.scope`
-pub const SOME: u8 = 1;
+pub const SOME: u8 = named("some.scope");
 /// `other.scope`
-pub const OTHER: u8 = 1 << 1;
+pub const OTHER: u8 = named("other.scope");
 /// `third.scope`
-pub const THIRD: u8 = 1 << 2;
+pub const THIRD: u8 = named("third.scope");
 
-/// The guard: a handler that takes an `AnyOf<{ SOME | THIRD }>` is for tokens with one of these
-/// scopes, and its signature says so. No or a bad token gets 401, another scope 403.
+/// A set of [`SCOPES`], one bit for each. Written out, it is their names in the order of that list,
+/// separated by spaces; the order means nothing (RFC 6749, section 3.3).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Every scope that there is.
+    pub const ALL: Self = Self(u8::MAX >> (8 - SCOPES.len()));
+
+    /// Those with these bits, such as `SOME | THIRD`.
+    pub const fn of(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Those of a list that exist; the others open nothing here. For what we have written
+    /// ourselves: in a request, an unknown scope is an error, see [`str::parse`].
+    pub fn known_in(list: &str) -> Self {
+        Self(
+            list.split(' ')
+                .filter_map(bit)
+                .fold(0, |set, bit| set | bit),
+        )
+    }
+
+    /// Whether they have one in common.
+    pub fn intersects(self, other: Self) -> bool {
+        self & other != Self::default()
+    }
+
+    /// The scopes of this set, each with what it is for.
+    pub fn iter(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let contains = move |name| bit(name).is_some_and(|bit| self.0 & bit != 0);
+        SCOPES.into_iter().filter(move |(name, _)| contains(name))
+    }
+}
+
+/// The scopes of a request. None requested is none granted, never all; one that does not exist is
+/// `invalid_scope` (RFC 6749, section 3.3).
+impl FromStr for Scopes {
+    type Err = OAuthError;
+
+    fn from_str(list: &str) -> Result<Self, OAuthError> {
+        let mut scopes = Self::default();
+        for name in list.split(' ').filter(|name| !name.is_empty()) {
+            scopes.0 |= bit(name).ok_or(INVALID_SCOPE)?;
+        }
+        Ok(scopes)
+    }
+}
+
+/// What is granted: the scopes that were requested and that this user or client may have. The
+/// `scope` of the response says which (RFC 6749, section 3.3).
+impl BitAnd for Scopes {
+    type Output = Self;
+
+    fn bitand(self, allowed: Self) -> Self {
+        Self(self.0 & allowed.0)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.iter().map(|(name, _)| name).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The claim of a token: a scope that no longer exists opens nothing, and the others stay good.
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|list| Self::known_in(&list))
+    }
+}
+
+/// The guard: a handler that takes an `AnyOf<{ SOME | THIRD }>` accepts tokens with one of these
+/// scopes, and its signature says so. Without a token, or with a bad one, the response is 401; with
+/// other scopes, 403.
+///
+/// An `Option` of it is `None` without a token; a bad token, or one with other scopes, is rejected.
 #[derive(Debug)]
 pub struct AnyOf<const ALLOWED: u8>(pub Claims);
 
@@ -31,63 +120,60 @@ impl<S: Send + Sync, const ALLOWED: u8> FromRequestParts<S> for AnyOf<ALLOWED>
 where
     Tokens: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = BearerError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, BearerError> {
         let claims = Claims::from_request_parts(parts, state).await?;
-        if has_any_of(&claims.scope, ALLOWED) {
-            return Ok(Self(claims));
-        }
-        let scopes = allowed(ALLOWED).collect::<Vec<_>>().join(" ");
-        Err(Refusal::InsufficientScope(scopes))
-    }
-}
-
-/// Whether one of the scopes in a set was granted.
-pub fn has_any_of(granted: &str, set: u8) -> bool {
-    allowed(set).any(|scope| granted.split(' ').any(|granted| granted == scope))
-}
-
-/// The names of the scopes in a set.
-fn allowed(set: u8) -> impl Iterator<Item = &'static str> {
-    let in_set = move |(place, (name, _))| (set >> place & 1 == 1).then_some(name);
-    SCOPES.into_iter().enumerate().filter_map(in_set)
-}
-
-/// The scopes that a client asks for, each once. None asked for is none given, never all.
-///
-/// # Errors
-/// `invalid_scope` when one of them does not exist (RFC 6749, section 3.3).
-pub fn requested(scope: Option<&str>) -> Result<Vec<&str>, OAuthError> {
-    let mut requested: Vec<&str> = Vec::new();
-    for scope in scope
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|scope| !scope.is_empty())
-    {
-        if !SCOPES.iter().any(|(name, _)| *name == scope) {
-            return Err(INVALID_SCOPE);
-        }
-        if !requested.contains(&scope) {
-            requested.push(scope);
+        let allowed = Scopes::of(ALLOWED);
+        if claims.scope.intersects(allowed) {
+            Ok(Self(claims))
+        } else {
+            Err(BearerError::InsufficientScope(allowed.to_string()))
         }
     }
-    Ok(requested)
 }
 
-/// What is given of the scopes that were asked for: those that this user or client may have. The
-/// others are left out, and the `scope` of the answer says so (RFC 6749, section 3.3).
-pub fn granted(requested: &[impl AsRef<str>], allowed: &str) -> String {
-    let may_have = |scope: &&str| allowed.split(' ').any(|allowed| allowed == *scope);
-    let granted: Vec<&str> = requested
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(may_have)
-        .collect();
-    granted.join(" ")
+impl<S: Send + Sync, const ALLOWED: u8> OptionalFromRequestParts<S> for AnyOf<ALLOWED>
+where
+    Tokens: FromRef<S>,
+{
+    type Rejection = BearerError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, BearerError> {
+        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
+            Err(BearerError::NotAuthenticated) => Ok(None),
+            guarded => guarded.map(Some),
+        }
+    }
 }
 
 const INVALID_SCOPE: OAuthError = OAuthError {
     error: "invalid_scope",
     description: "there is no such scope",
 };
+
+/// The bit of a scope: its place in the list.
+const fn bit(name: &str) -> Option<u8> {
+    let mut place = 0;
+    while place < SCOPES.len() {
+        if same(SCOPES[place].0.as_bytes(), name.as_bytes()) {
+            return Some(1 << place);
+        }
+        place += 1;
+    }
+    None
+}
+
+/// The bit of a scope that exists; otherwise this does not compile.
+const fn named(name: &str) -> u8 {
+    bit(name).expect("a name in the list of scopes")
+}
+
+/// `==`, which a `const fn` cannot use yet.
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    match (a, b) {
+        ([], []) => true,
+        ([a, rest_of_a @ ..], [b, rest_of_b @ ..]) => *a == *b && same(rest_of_a, rest_of_b),
+        _ => false,
+    }
+}

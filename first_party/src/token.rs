@@ -2,31 +2,28 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
-};
-use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
+use axum::extract::FromRef;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{
-    error::Detail,
+    flow::Flows,
     random_token,
     settings::{FromSettings, PublicUrl, Secrets, Setting, Settings},
     unix_now,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode};
+use serde::{Deserialize, Serialize};
 
-/// How long a token lives. There is no way to call one back, so that it is short.
+use crate::scopes::Scopes;
+
+/// How long a token lives: short, because an issued token cannot be revoked.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
 /// Before the name of a client that acts for itself, in `sub`. No user name begins like this, so
 /// that neither can be taken for the other (RFC 9700, section 4.15).
 pub const CLIENT: &str = "client:";
 
-/// What a token says (RFC 9068, section 2.2). Each but `nbf` is required, and one text or number:
-/// `iss` or `aud` as a list would let another one in beside ours.
+/// What a token says (RFC 9068, section 2.2). Each but `nbf` is required, and is a string or a
+/// number: `iss` or `aud` as a list would let another one in besides ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// Who made it: `PUBLIC_URL`.
@@ -37,21 +34,22 @@ pub struct Claims {
     pub sub: String,
     /// Which application asked for it. Nobody has proven that: these clients have no secrets.
     pub client_id: String,
-    /// What it opens: scopes, separated by spaces.
-    pub scope: String,
-    /// When it was made, in Unix seconds.
+    /// What it opens.
+    pub scope: Scopes,
+    /// When it was issued, in Unix seconds.
     pub iat: u64,
-    /// From when on it is good for nothing, in Unix seconds.
+    /// The expiry, in Unix seconds.
     pub exp: u64,
-    /// A name of its own.
+    /// Unique to this token.
     pub jti: String,
-    /// From when on it is good, in Unix seconds; ours are at once, and do not say it.
+    /// Not valid before, in Unix seconds; we never set it.
     #[serde(default, skip_serializing)]
     pub nbf: u64,
 }
 
 /// The header of our tokens, which has no other members: no `crit` that nobody here understands
-/// (RFC 7515, section 4.1.11), no key that the token brings along.
+/// (RFC 7515, section 4.1.11), no key that the token brings along. The library accepts both, and
+/// `"alg":{"HS256":null}` too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OwnHeader {
@@ -73,10 +71,23 @@ pub struct TokenResponse {
     /// How long it lives, in seconds.
     pub expires_in: u64,
     /// What it opens: scopes, separated by spaces.
-    pub scope: String,
+    #[schema(value_type = String)]
+    pub scope: Scopes,
 }
 
-/// Makes tokens and checks them. Cheap to clone.
+impl TokenResponse {
+    /// Its members, as the implicit grant sends them.
+    pub fn members(&self) -> [(&'static str, String); 4] {
+        [
+            ("access_token", self.access_token.clone()),
+            ("token_type", self.token_type.to_owned()),
+            ("expires_in", self.expires_in.to_string()),
+            ("scope", self.scope.to_string()),
+        ]
+    }
+}
+
+/// Issues tokens and validates them. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens(Arc<Inner>);
 
@@ -84,9 +95,11 @@ struct Inner {
     header: Header,
     signing_key: EncodingKey,
     keys: Vec<DecodingKey>,
+    validation: Validation,
     /// `PUBLIC_URL` as the claims have it.
     issuer: String,
     public_url: PublicUrl,
+    flows: Flows,
 }
 
 impl fmt::Debug for Tokens {
@@ -104,6 +117,11 @@ impl Tokens {
     /// # Panics
     /// When there is no secret; the settings always give one.
     pub fn new(secrets: &Secrets, public_url: PublicUrl) -> Self {
+        Self::with_flows(secrets, public_url, Flows::default())
+    }
+
+    fn with_flows(secrets: &Secrets, public_url: PublicUrl, flows: Flows) -> Self {
+        let issuer = public_url.to_string();
         Self(Arc::new(Inner {
             header: Header {
                 typ: Some(TYPE.into()),
@@ -114,8 +132,10 @@ impl Tokens {
                 .iter()
                 .map(|s| DecodingKey::from_secret(s.as_bytes()))
                 .collect(),
-            issuer: public_url.to_string(),
+            validation: validation(&issuer),
+            issuer,
             public_url,
+            flows,
         }))
     }
 
@@ -123,14 +143,14 @@ impl Tokens {
     ///
     /// # Panics
     /// Never: texts and numbers are JSON, and HMAC takes any key.
-    pub fn issue(&self, subject: &str, client_id: &str, scope: String) -> TokenResponse {
+    pub fn issue(&self, subject: &str, client_id: &str, scope: Scopes) -> TokenResponse {
         let iat = unix_now();
         let claims = Claims {
             iss: self.0.issuer.clone(),
             aud: self.0.issuer.clone(),
             sub: subject.to_owned(),
             client_id: client_id.to_owned(),
-            scope: scope.clone(),
+            scope,
             iat,
             exp: iat + LIFETIME.as_secs(),
             jti: random_token(),
@@ -146,37 +166,50 @@ impl Tokens {
         }
     }
 
-    /// What a token says, if it is one of ours and has not ended.
+    /// What a token says, if it is one of ours and has not expired.
     ///
-    /// The cryptography is jsonwebtoken's. Its `decode` would read header and claims twice, and take
-    /// more than we ever write. What makes a token one of ours stands here; a copy needs all of it.
+    /// Signature, algorithm, issuer, audience and times are jsonwebtoken's part; the rest is what it
+    /// would accept besides. A copy needs both.
     pub fn verify(&self, token: &str) -> Option<Claims> {
-        let Inner { keys, issuer, .. } = &*self.0;
-        let (message, signature) = token.rsplit_once('.')?;
-        // One algorithm: who lets the token choose lets the attacker choose (RFC 8725, section 3.1).
-        let verify = |key| crypto::verify(signature, message.as_bytes(), key, Algorithm::HS256);
-        if !keys.iter().any(|key| matches!(verify(key), Ok(true))) {
-            return None;
-        }
-        let (header, claims) = message.split_once('.')?;
-        let (header, claims): (OwnHeader, Claims) = (object(header)?, object(claims)?);
-        let now = unix_now();
+        let decode = |key| decode(token, key, &self.0.validation).ok();
+        let claims: Claims = self.0.keys.iter().find_map(decode)?.claims;
+        let mut parts = token.split('.').map(object);
+        let (header, _claims) = (parts.next()??, parts.next()??);
+        let header: OwnHeader = serde_json::from_slice(&header).ok()?;
         let is_ours = header.typ == TYPE && header.alg == "HS256";
-        let is_for_us = claims.iss == *issuer && claims.aud == *issuer && !claims.sub.is_empty();
-        (is_ours && is_for_us && claims.nbf <= now && now < claims.exp).then_some(claims)
+        (is_ours && !claims.sub.is_empty()).then_some(claims)
     }
 
     /// Where browsers find this server.
     pub fn public_url(&self) -> &PublicUrl {
         &self.0.public_url
     }
+
+    /// The grants of this server, for `GET /flow`.
+    pub fn flows(&self) -> &Flows {
+        &self.0.flows
+    }
 }
 
-/// What a part of a token says. It must be an object: serde takes a list for a struct too.
-fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
+/// What every token must satisfy, on top of a signature.
+fn validation(issuer: &str) -> Validation {
+    // One algorithm: whoever lets the token choose lets the attacker choose (RFC 8725, section 3.1).
+    let mut validation = Validation::new(Algorithm::HS256);
+    // What is set below is checked only where it is present, so it must be required besides.
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[issuer]);
+    validation.validate_nbf = true;
+    validation.leeway = 0;
+    // A token expires at the second that it says, not after it (RFC 7519, section 4.1.4).
+    validation.reject_tokens_expiring_in_less_than = 1;
+    validation
+}
+
+/// The JSON in a part of a token, if it is an object: serde takes a list for a struct too.
+fn object(part: &str) -> Option<Vec<u8>> {
     let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(&json).ok())?
+    json.trim_ascii_start().starts_with(b"{").then_some(json)
 }
 
 impl FromSettings for Tokens {
@@ -188,79 +221,13 @@ impl FromSettings for Tokens {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let secrets = settings.signing_secrets("JWT_SECRET", 32);
-        Some(Self::new(&secrets, settings.public_url().clone()))
+        let public_url = settings.public_url().clone();
+        Some(Self::with_flows(&secrets, public_url, Flows::new(settings)))
     }
 }
 
-/// Why a request with or without a token gets nothing (RFC 6750, section 3.1).
-#[derive(Clone, Debug)]
-pub enum Refusal {
-    /// 401, without an error code: there is no token.
-    NotAuthenticated,
-    /// 400: two of them.
-    Ambiguous,
-    /// 401: forged, changed, ended or not ours; which of these is nobody's business.
-    InvalidToken,
-    /// 403: a good token that does not open this; these scopes would.
-    InsufficientScope(String),
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, error, detail) = match &self {
-            Self::NotAuthenticated => {
-                (StatusCode::UNAUTHORIZED, String::new(), "Not authenticated")
-            }
-            Self::Ambiguous => (
-                StatusCode::BAD_REQUEST,
-                ", error=\"invalid_request\"".into(),
-                "More than one Authorization header",
-            ),
-            Self::InvalidToken => (
-                StatusCode::UNAUTHORIZED,
-                ", error=\"invalid_token\"".into(),
-                "Could not validate credentials",
-            ),
-            Self::InsufficientScope(scopes) => (
-                StatusCode::FORBIDDEN,
-                format!(", error=\"insufficient_scope\", scope=\"{scopes}\""),
-                "Insufficient permissions",
-            ),
-        };
-        let challenge = format!("Bearer realm=\"first_party\"{error}");
-        (
-            status,
-            [(header::WWW_AUTHENTICATE, challenge)],
-            Detail::of(detail),
-        )
-            .into_response()
-    }
-}
-
-/// The guard for any valid token: what it says. For a scope, see [`AnyOf`](crate::scopes::AnyOf).
-impl<S: Send + Sync> FromRequestParts<S> for Claims
-where
-    Tokens: FromRef<S>,
-{
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        // In the header alone: URLs end up in logs, and cookies are sent by other sites too.
-        if parts
-            .headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .nth(1)
-            .is_some()
-        {
-            return Err(Refusal::Ambiguous);
-        }
-        let Authorization(bearer) = parts
-            .headers
-            .typed_get::<Authorization<Bearer>>()
-            .ok_or(Refusal::NotAuthenticated)?;
-        Tokens::from_ref(state)
-            .verify(bearer.token())
-            .ok_or(Refusal::InvalidToken)
+impl FromRef<Tokens> for Flows {
+    fn from_ref(tokens: &Tokens) -> Self {
+        tokens.flows().clone()
     }
 }

@@ -1,9 +1,12 @@
 //! Forged, changed and borrowed tokens, and the secrets that make real ones.
 
-use common::{server::Server, settings::Settings, unix_now};
+use std::time::Duration;
+
+use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use testing::start;
+use testing::{program::Program, start};
+use tower_cookies::Cookies;
 
 #[path = "support/forge.rs"]
 mod forge;
@@ -486,6 +489,81 @@ async fn what_was_made_for_something_else_is_no_access_token() {
     for (case, token) in cases {
         assert_refused(&server, case, &token).await;
     }
+}
+
+/// Cookies as `sessions` writes them: one signed and one encrypted.
+fn cookies_of_a_session(secret: &str, session: &Value) -> Vec<String> {
+    let keys = CookieKeys::new(&secret.to_owned().into(), false);
+    let (cookies, lifetime) = (Cookies::default(), Duration::from_hours(1));
+    keys.sign(&cookies, "session", session, lifetime)
+        .expect("a cookie");
+    keys.encrypt(&cookies, "token", session, lifetime)
+        .expect("a cookie");
+    assert_eq!(keys.verify(&cookies, "session").as_ref(), Some(session));
+    cookies
+        .list()
+        .iter()
+        .map(|cookie| cookie.value().to_owned())
+        .collect()
+}
+
+// check 138
+#[tokio::test]
+async fn a_session_cookie_is_no_access_token_though_its_secret_is_the_same() {
+    let server = server().await;
+    let session = json!({
+        "id": common::random_token(),
+        "identity": { "provider": "demo", "subject": "alice", "name": "Alice" },
+    });
+    for secret in [
+        SECRET,
+        "a secret of the sessions that is long enough for them",
+    ] {
+        for content in [&session, &claims(&server)] {
+            let cookies = cookies_of_a_session(secret, content);
+            assert_eq!(cookies.len(), 2, "{cookies:?}");
+            for cookie in cookies {
+                assert_refused(&server, "a cookie", &cookie).await;
+                // The signature of a cookie comes first: 44 characters of base64.
+                let (signature, value) = cookie.split_at(44);
+                let signature = signature.replace('+', "-").replace('/', "_");
+                let signature = signature.trim_end_matches('=');
+                let header = parts(&good(&server))[0].to_owned();
+                let token = format!("{header}.{value}.{signature}");
+                assert_refused(&server, "a cookie in three parts", &token).await;
+            }
+        }
+    }
+}
+
+// check 137
+#[test]
+fn long_tokens_take_no_memory() {
+    let program = Program::start(
+        env!("CARGO_BIN_EXE_first_party"),
+        &[("RUST_LOG", "warn,common::server=info")],
+    );
+    let send = |size: usize| {
+        let token = "A".repeat(size);
+        let request = format!(
+            "GET /endpoint1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        raw::exchange(program.addr(), request.as_bytes())
+    };
+    let send_each = |times: usize| {
+        for _ in 0..times {
+            for (size, status) in [(16_000, 401), (60_000, 431), (5_000_000, 431)] {
+                let answer = send(size);
+                assert_eq!(raw::status(&answer), status, "{size}: {answer}");
+            }
+        }
+    };
+    send_each(10);
+    let before = program.memory().expect("Linux says it");
+    send_each(200);
+    let after = program.memory().expect("Linux says it");
+    println!("{before} MiB before, {after} MiB after 600 long tokens");
+    assert!(after < before + 20, "{before} MiB, {after} MiB");
 }
 
 // check 137

@@ -1,6 +1,11 @@
 //! How a token is shown at the endpoints (RFC 6750), and every way around that is closed.
 
+use axum::Router;
 use common::server::Server;
+use first_party::{
+    scopes::{AnyOf, SOME, THIRD},
+    token::Tokens,
+};
 use reqwest::{Method, header::HeaderValue};
 use serde_json::json;
 use testing::{Answer, Browser};
@@ -415,4 +420,38 @@ async fn another_spelling_of_the_path_is_no_way_around_the_guard() {
         open.contains("Hello from the unprotected endpoint 3"),
         "{open}"
     );
+}
+
+/// A handler of which the token is optional.
+async fn optional(guard: Option<AnyOf<{ SOME | THIRD }>>) -> String {
+    guard.map_or_else(|| "nobody".into(), |AnyOf(claims)| claims.sub)
+}
+
+// check 116
+#[tokio::test]
+async fn an_optional_token_may_be_left_out_but_not_be_a_bad_one() {
+    let app = |tokens: Tokens| {
+        let public_url = tokens.public_url().clone();
+        let routes = Router::new().route("/optional", axum::routing::get(optional));
+        common::server::protect(routes.with_state(tokens), &public_url)
+    };
+    let server = testing::start(app, &[("JWT_SECRET", forge::SECRET)]).await;
+    let token = |scope: &str| {
+        sign(
+            HEADER,
+            with(claims(&server), "scope", json!(scope)).to_string(),
+        )
+    };
+    let none: [&str; 0] = [];
+    let nobody = present(&server, "/optional", &none).await;
+    assert_eq!((nobody.status, &*nobody.body), (200, "nobody"));
+    for scope in ["some.scope", "third.scope"] {
+        let user = get(&server, "/optional", &token(scope)).await;
+        assert_eq!((user.status, &*user.body), (200, "alice"));
+    }
+    for (status, token) in [(403, token("other.scope")), (401, "forged".into())] {
+        assert_eq!(get(&server, "/optional", &token).await.status, status);
+    }
+    let two = ["Bearer x", "Bearer y"];
+    assert_eq!(present(&server, "/optional", &two).await.status, 400);
 }

@@ -6,7 +6,7 @@ mod example;
 
 use std::path::Path;
 
-use first_party::{login::AnyPassword, token::Refusal};
+use first_party::{bearer::BearerError, password::AcceptsEveryone};
 use testing::{Browser, debug::Printed, start, url};
 
 const SECRET: &str = "one of several secrets that are long enough for SHA-256";
@@ -31,10 +31,12 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
     assert_eq!(refused.status, 400);
 
     let mut printed = Printed::default();
-    let tokens = shared.as_ref().expect("the users").tokens.clone();
-    printed.add(&AnyPassword(tokens));
+    let tokens = shared
+        .as_ref()
+        .map(|users: &example::users::Users| &users.tokens);
+    printed.add(&AcceptsEveryone(tokens.expect("it started").clone()));
     printed.add(&shared);
-    printed.add(&Refusal::InsufficientScope("some.scope".into()));
+    printed.add(&BearerError::InsufficientScope("some.scope".into()));
     let signature = token.as_str().and_then(|token| token.rsplit('.').next());
     printed.assert_hides(&[SECRET, PASSWORD, "secret123", "nobody-knows", "$argon2"]);
     printed.assert_hides(&[signature.expect("a token")]);

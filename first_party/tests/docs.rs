@@ -353,3 +353,23 @@ async fn the_document_names_what_the_token_endpoint_takes_and_gives() {
     );
     assert_eq!(always, gives);
 }
+
+// check 142
+#[tokio::test]
+async fn each_operation_says_in_a_sentence_what_it_does() {
+    let document = openapi(&server().await).await;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let summary = operation["summary"].as_str().expect("a summary");
+            let words = summary.split(' ').count();
+            assert!(
+                words > 1 && !summary.contains(['/', '`']),
+                "{method} {path}: {summary}"
+            );
+            assert_ne!(
+                operation["description"], operation["summary"],
+                "{method} {path}"
+            );
+        }
+    }
+}

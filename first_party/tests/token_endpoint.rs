@@ -379,7 +379,7 @@ async fn scopes_are_given_once_each_and_none_is_never_all() {
         ("&scope=&scope=third.scope", "third.scope"),
         (
             "&scope=other.scope&scope=some.scope+third.scope",
-            "other.scope some.scope third.scope",
+            "some.scope other.scope third.scope",
         ),
     ] {
         let body = format!("username=alice&password=wonderland{scopes}");

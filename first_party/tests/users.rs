@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, sync::atomic::Ordering};
 
 use common::server::Server;
+use first_party::scopes::Scopes;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::SqlitePool;
@@ -356,7 +357,7 @@ async fn a_user_gets_the_scopes_that_are_his_and_no_other() {
             .expect("a token")
             .to_owned();
         assert_eq!(
-            users.tokens.verify(&token).expect("ours").scope,
+            users.tokens.verify(&token).expect("ours").scope.to_string(),
             given,
             "{asked:?}"
         );
@@ -473,7 +474,7 @@ async fn a_user_who_is_disabled_or_deleted_is_out_at_once() {
 async fn a_client_is_not_taken_for_a_user() {
     let (server, users) = server().await;
     for subject in ["client:johndoe", "client:", "Client:johndoe"] {
-        let scope = "some.scope third.scope".to_owned();
+        let scope = Scopes::known_in("some.scope third.scope");
         let token = users.tokens.issue(subject, "johndoe", scope).access_token;
         for path in ["/users/me/", "/users/me/items/", "/endpoint1"] {
             assert_eq!(
@@ -519,7 +520,7 @@ async fn sql_in_a_text_field_is_a_text() {
         }
         let token = users
             .tokens
-            .issue(sql, sql, "some.scope".into())
+            .issue(sql, sql, Scopes::known_in("some.scope"))
             .access_token;
         for path in ["/users/me/", "/users/me/items/", "/endpoint1"] {
             assert_eq!(get(&server, path, &token).await.status, 401, "{sql} {path}");

@@ -183,7 +183,7 @@ async fn a_token_says_who_made_it_for_whom_and_until_when() {
         (&claims["sub"], &claims["client_id"]),
         (&json!("alice"), &json!("curl"))
     );
-    assert_eq!(claims["scope"], "third.scope some.scope");
+    assert_eq!(claims["scope"], "some.scope third.scope");
     assert_eq!(answer["scope"], claims["scope"]);
     let (iat, exp) = (
         claims["iat"].as_u64().unwrap(),

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    env::{self, consts::EXE_EXTENSION},
+    env::{self, consts::EXE_SUFFIX},
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
 };
@@ -255,53 +255,16 @@ pub fn default_ports() -> File {
 
 /// The binary of an example, which `cargo test` builds beside the tests.
 ///
-/// Two packages may have one of the same name, so that `examples/name` is the one that was built
-/// last; each has a file of its own too, with what it was made of beside it.
-///
 /// # Panics
-/// When it was not built, as with `cargo test --test`: `cargo build --examples` does it.
+/// When it was not built, as with `cargo test --test`.
 pub fn example(package: &str, name: &str) -> String {
     let test = env::current_exe().expect("this test");
-    let examples = test
-        .ancestors()
-        .nth(2)
-        .expect("target/debug")
-        .join("examples");
-    let source = format!("{package}/examples/{name}");
-    let is_made_of_it = |file: &PathBuf| {
-        let file_name = file.file_name().unwrap_or_default().to_string_lossy();
-        let is_list = file_name.starts_with(&format!("{name}-")) && file_name.ends_with(".d");
-        is_list
-            && fs::read_to_string(file)
-                .unwrap_or_default()
-                .replace('\\', "/")
-                .contains(&source)
-    };
-    let built = fs::read_dir(&examples)
-        .expect("the examples")
-        .filter_map(Result::ok);
-    let built = built.map(|file| file.path()).filter(is_made_of_it);
-    let mut built: Vec<_> = built
-        .filter_map(|file| {
-            let binary = file.with_extension(EXE_EXTENSION);
-            Some((binary.metadata().ok()?.modified().ok()?, binary))
-        })
-        .collect();
-    // Those of earlier builds are there too, and with `--all-targets` what tests them.
-    built.sort_unstable();
-    let is_it = |(_, binary): &(_, PathBuf)| {
-        let help = Command::new(binary)
-            .arg("--help")
-            .output()
-            .expect("it runs")
-            .stdout;
-        help.starts_with(b"Settings are")
-    };
-    let (_, binary) = built
-        .into_iter()
-        .rev()
-        .find(is_it)
-        .expect("the example was built");
+    let target = test.ancestors().nth(2).expect("target/debug");
+    let binary = target.join("examples").join(format!("{name}{EXE_SUFFIX}"));
+    assert!(
+        binary.is_file(),
+        "it is not built: cargo build -p {package} --example {name}"
+    );
     binary
         .into_os_string()
         .into_string()

@@ -33,7 +33,7 @@ pub async fn login(
     let password = params.get("password").unwrap_or_default().to_owned();
     let is_for_client = params.has("client_id");
     let request = is_for_client.then(|| server.check(params)).transpose()?;
-    let user = match server.users.clone().authenticate(username, password).await {
+    let user = match server.users.authenticate(&username, &password).await {
         Ok(user) => user,
         Err(refusal) => return Err(try_again(request.as_ref(), refusal)),
     };

@@ -12,12 +12,11 @@ use common::{
     client_auth::INVALID_CLIENT,
     error::{NO_STORE, NoStore, OAuthError},
 };
-use first_party::token::Claims;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use super::{
-    access_token::verify,
+    access_token::{Claims, verify},
     accounts,
     clients::Client,
     settings::Server,

@@ -9,11 +9,10 @@ use common::{
     error::{NO_STORE, NoStore},
     random_token, unix_now,
 };
-use first_party::token::Claims;
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
-use super::settings::Server;
+use super::{access_token::Claims, settings::Server};
 
 /// How long an access token lives. Whoever checks it with the published keys alone does not hear
 /// that it was revoked, so that it is short.

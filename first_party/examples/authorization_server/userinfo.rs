@@ -8,11 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::database::DatabaseError;
-use first_party::token::{Claims, Refusal};
+use first_party::bearer::BearerError;
 use serde_json::{Value, json};
 
 use super::{
-    access_token::{bearer, verify},
+    access_token::{Claims, bearer, verify},
     accounts,
     scopes::{EMAIL, OPENID, PROFILE, has},
     settings::Server,
@@ -26,12 +26,12 @@ pub async fn userinfo(
 ) -> Result<Json<Value>, Response> {
     let token = bearer(&headers).map_err(IntoResponse::into_response)?;
     let claims = verify(&token, &server.keys, &server.issuer).await?;
-    let claims = claims.ok_or_else(|| Refusal::InvalidToken.into_response())?;
+    let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
     let user = server.user_of(&claims).await;
     let user = user.map_err(|error| DatabaseError::from(error).into_response())?;
-    let user = user.ok_or_else(|| Refusal::InvalidToken.into_response())?;
+    let user = user.ok_or_else(|| BearerError::InvalidToken.into_response())?;
     if !has(&claims.scope, OPENID) {
-        return Err(Refusal::InsufficientScope(OPENID.into()).into_response());
+        return Err(BearerError::InsufficientScope(OPENID.into()).into_response());
     }
     Ok(Json(user))
 }

@@ -12,11 +12,11 @@ use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{server::get_only, unix_now};
 use first_party::{
-    scopes::{OTHER, SCOPES, SOME, THIRD, has_any_of},
-    token::{Claims, Refusal},
+    bearer::BearerError,
+    scopes::{OTHER, SOME, Scopes, THIRD},
 };
 use jsonwebtoken::{Algorithm, crypto};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::keys::Keys;
 
@@ -91,31 +91,45 @@ where
         let token = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
         let claims = verify(&token, &accepted.keys, &accepted.issuer).await?;
         let claims = claims.filter(|claims| claims.aud == accepted.audience);
-        let claims = claims.ok_or_else(|| Refusal::InvalidToken.into_response())?;
-        if has_any_of(&claims.scope, ALLOWED) {
+        let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
+        let allowed = Scopes::of(ALLOWED);
+        if Scopes::known_in(&claims.scope).intersects(allowed) {
             return Ok(Self);
         }
-        let names = SCOPES.map(|(name, _)| name);
-        let needed = names.into_iter().filter(|name| has_any_of(name, ALLOWED));
-        let needed = needed.collect::<Vec<_>>().join(" ");
-        Err(Refusal::InsufficientScope(needed).into_response())
+        Err(BearerError::InsufficientScope(allowed.to_string()).into_response())
     }
 }
 
 /// The token of a request. In the header alone: URLs end up in logs, and cookies are sent by other
 /// sites too (RFC 6750, section 2).
-pub fn bearer(headers: &HeaderMap) -> Result<String, Refusal> {
+pub fn bearer(headers: &HeaderMap) -> Result<String, BearerError> {
     if headers
         .get_all(header::AUTHORIZATION)
         .iter()
         .nth(1)
         .is_some()
     {
-        return Err(Refusal::Ambiguous);
+        return Err(BearerError::Ambiguous);
     }
     let bearer = headers.typed_get::<Authorization<Bearer>>();
-    let bearer = bearer.ok_or(Refusal::NotAuthenticated)?;
+    let bearer = bearer.ok_or(BearerError::NotAuthenticated)?;
     Ok(bearer.token().to_owned())
+}
+
+/// What an access token says (RFC 9068, section 2.2). Its scopes are more than those of this API:
+/// `openid` and the like are for the authorization server.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: String,
+    pub client_id: String,
+    pub scope: String,
+    pub iat: u64,
+    pub exp: u64,
+    pub jti: String,
+    #[serde(default, skip_serializing)]
+    pub nbf: u64,
 }
 
 /// The header of an access token, which has no other members: no `crit` that nobody here understands

@@ -15,17 +15,26 @@ use std::process::ExitCode;
 use axum::{
     Json, Router,
     extract::{FromRequestParts, State},
-    http::request::Parts,
-    middleware::from_extractor_with_state,
+    http::{HeaderMap, request::Parts},
+    middleware::{from_extractor_with_state, from_fn},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use common::{
     Error,
     database::DatabaseError,
-    server::{get_only, protect},
+    error::{oauth_endpoint, without_code},
+    flow,
+    params::{Strict, Unchecked},
+    server::{get_and_post, get_only, protect},
 };
-use first_party::token::{Claims, Refusal};
+use first_party::{
+    bearer::BearerError,
+    docs, endpoint3, form,
+    implicit::AuthorizationRequest,
+    password::{TokenAnswer, TokenRequest},
+    token::Claims,
+};
 
 pub(crate) mod passwords;
 pub(crate) mod users;
@@ -38,10 +47,6 @@ fn main() -> ExitCode {
 
 /// The routes of `first_party` with users of our own, and two more.
 pub fn app(users: Users) -> Router {
-    let authenticate = {
-        let users = users.clone();
-        move |username, password| users.clone().authenticate(username, password)
-    };
     // A token lives for half an hour, and its user may be gone sooner.
     let active = from_extractor_with_state::<Profile, _>(users.clone());
     let endpoints = first_party::endpoints().route_layer(active);
@@ -51,10 +56,40 @@ pub fn app(users: Users) -> Router {
         .route("/", get(async || Redirect::to("/docs/")))
         .route("/users/me/", get_only(me))
         .route("/users/me/items/", get_only(items))
+        .route("/endpoint3", get_only(endpoint3))
+        .route("/login", get_and_post(form::form, submit))
+        .route("/token", post(token).layer(from_fn(oauth_endpoint)))
+        .merge(docs::app(&public_url))
         .with_state(users.clone())
-        .merge(first_party::server(users.tokens, authenticate, endpoints));
+        .merge(endpoints.merge(flow::routes()).with_state(users.tokens));
 
     protect(routes, &public_url)
+}
+
+/// `POST /token`: the password grant, with the password of one of our users.
+async fn token(
+    State(users): State<Users>,
+    Strict(request): Strict<TokenRequest>,
+) -> Result<TokenAnswer, Response> {
+    let login = request.check().map_err(IntoResponse::into_response)?;
+    let user = users.authenticate(&login.username, &login.password).await?;
+
+    Ok(login.answer(&users.tokens, &user))
+}
+
+/// `POST /login`: the implicit grant, likewise.
+async fn submit(
+    State(users): State<Users>,
+    headers: HeaderMap,
+    params: Unchecked,
+) -> Result<Redirect, Response> {
+    let request = AuthorizationRequest::submitted(&users.tokens, &headers, params)?;
+    let login = request.login()?;
+    let user = match users.authenticate(&login.username, &login.password).await {
+        Ok(user) => user,
+        Err(error) => return Err(without_code(error).await),
+    };
+    Ok(request.answer(&users.tokens, &login, &user))
 }
 
 /// `GET /users/me/`: who the token belongs to.
@@ -82,7 +117,7 @@ impl FromRequestParts<Users> for Profile {
             .await
             .map_err(IntoResponse::into_response)?;
         match profile {
-            None => Err(Refusal::InvalidToken.into_response()),
+            None => Err(BearerError::InvalidToken.into_response()),
             Some(profile) if profile.disabled => {
                 Err(Error::Malformed("Inactive user".into()).into_response())
             }

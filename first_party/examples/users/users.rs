@@ -13,7 +13,8 @@ use common::{
     settings::{FromSettings, Setting, Settings},
 };
 use first_party::{
-    login::{Authenticated, User},
+    password::{Authenticated, User},
+    scopes::Scopes,
     token::Tokens,
 };
 use serde::Serialize;
@@ -74,26 +75,26 @@ struct Account {
 impl Users {
     /// The user with this password. Nobody learns here which users there are: for a name that
     /// nobody has, there is the same answer, the same work and the same limit.
-    pub async fn authenticate(self, username: String, password: String) -> Authenticated {
+    pub async fn authenticate(&self, username: &str, password: &str) -> Authenticated {
         if password.len() > MAX_PASSWORD {
             return Err(OAuthError::invalid_request("the password is too long").into_response());
         }
         // The limit is looked at by those alone whose turn it is: of a thousand guesses at once, no
         // more get through than there are turns.
         let turn = self.passwords.turn().await;
-        if self.guesses.are_too_many(&username) {
+        if self.guesses.are_too_many(username) {
             return Err(too_many_failures());
         }
         let account = self
-            .account(&username)
+            .account(username)
             .await
             .map_err(IntoResponse::into_response)?;
         let hash = account
             .as_ref()
             .map(|account| account.password_hash.clone());
-        let (is_right, turn) = self.passwords.verify(turn, hash, password).await;
+        let (is_right, turn) = self.passwords.verify(turn, hash, password.to_owned()).await;
         let account = account.filter(|_| is_right);
-        self.guesses.count(&username, account.is_some());
+        self.guesses.count(username, account.is_some());
         drop(turn);
         match account {
             None => Err(INCORRECT.into_response()),
@@ -102,7 +103,7 @@ impl Users {
                 username, scopes, ..
             }) => Ok(User {
                 subject: username,
-                scopes,
+                scopes: Scopes::known_in(&scopes),
             }),
         }
     }

@@ -12,14 +12,17 @@ use tokio::task::spawn_blocking;
 /// A server that has heard enough answers and closes while this is still sending.
 pub async fn send(addr: SocketAddr, request: impl Into<Vec<u8>>) -> String {
     let request = request.into();
-    let exchange = move || {
-        let mut stream = TcpStream::connect(addr).expect("a connection");
-        let mut answer = Vec::new();
-        let _ = stream.write_all(&request);
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8(answer).expect("an answer in UTF-8")
-    };
-    spawn_blocking(exchange).await.expect("no panic")
+    let answer = spawn_blocking(move || exchange(addr, &request));
+    answer.await.expect("no panic")
+}
+
+/// The same, while the thread waits.
+pub fn exchange(addr: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(addr).expect("a connection");
+    let mut answer = Vec::new();
+    let _ = stream.write_all(request);
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).expect("an answer in UTF-8")
 }
 
 /// The status of an answer, or 0 when there is none.

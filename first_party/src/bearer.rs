@@ -1,0 +1,82 @@
+//! The token of a request, or the challenge to whoever sends none (RFC 6750).
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
+use common::error::Detail;
+
+use crate::token::{Claims, Tokens};
+
+/// Why a request gets nothing (RFC 6750, section 3.1).
+#[derive(Clone, Debug)]
+pub enum BearerError {
+    /// 401, without an error code: there is no token.
+    NotAuthenticated,
+    /// 400: there are two.
+    Ambiguous,
+    /// 401: forged, changed, expired or not ours; the response does not say which.
+    InvalidToken,
+    /// 403: a good token that does not open this; these scopes would.
+    InsufficientScope(String),
+}
+
+impl IntoResponse for BearerError {
+    fn into_response(self) -> Response {
+        let (status, error, detail) = match self {
+            Self::NotAuthenticated => {
+                (StatusCode::UNAUTHORIZED, String::new(), "Not authenticated")
+            }
+            Self::Ambiguous => (
+                StatusCode::BAD_REQUEST,
+                ", error=\"invalid_request\"".into(),
+                "More than one Authorization header",
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                ", error=\"invalid_token\"".into(),
+                "Could not validate credentials",
+            ),
+            Self::InsufficientScope(scopes) => (
+                StatusCode::FORBIDDEN,
+                format!(", error=\"insufficient_scope\", scope=\"{scopes}\""),
+                "Insufficient permissions",
+            ),
+        };
+        let challenge = format!("Bearer realm=\"first_party\"{error}");
+        let headers = [(header::WWW_AUTHENTICATE, challenge)];
+        (status, headers, Detail::of(detail)).into_response()
+    }
+}
+
+/// The guard for any valid token: what it says. For a scope, see [`AnyOf`](crate::scopes::AnyOf).
+impl<S: Send + Sync> FromRequestParts<S> for Claims
+where
+    Tokens: FromRef<S>,
+{
+    type Rejection = BearerError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, BearerError> {
+        let Authorization(bearer) = bearer(&parts.headers)?;
+        Tokens::from_ref(state)
+            .verify(bearer.token())
+            .ok_or(BearerError::InvalidToken)
+    }
+}
+
+/// The token in the header, the only place: URLs end up in logs, and browsers send cookies along
+/// with the requests of other sites.
+fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
+    // A proxy may read the one, and we the other.
+    if headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .nth(1)
+        .is_some()
+    {
+        return Err(BearerError::Ambiguous);
+    }
+    headers.typed_get().ok_or(BearerError::NotAuthenticated)
+}

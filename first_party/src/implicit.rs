@@ -1,0 +1,160 @@
+//! `POST /login`: the implicit grant (RFC 6749, section 4.2).
+//!
+//! It is shown because many still meet it, and must not be used any more (RFC 9700, section
+//! 2.1.2): tokens travel in URLs. Use the authorization code flow with PKCE, as the server `basic`
+//! does.
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Redirect, Response},
+};
+use common::{
+    Error, Params,
+    error::{OAuthError, without_code},
+    flow::Flow,
+    params::Unchecked,
+    random_token,
+    server::check_same_origin,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    narration::{IMPLICIT, implicit_grant},
+    password::{Login, User, authenticate},
+    scopes::Scopes,
+    token::Tokens,
+};
+
+/// `POST /login`: the form of an authorization request was submitted (RFC 6749, section 4.2.2).
+///
+/// # Errors
+/// Those of the form and of the check, and 403 when another site sent it.
+pub async fn submit(
+    State(tokens): State<Tokens>,
+    headers: HeaderMap,
+    params: Unchecked,
+) -> Result<Redirect, Response> {
+    let request = AuthorizationRequest::submitted(&tokens, &headers, params)?;
+    let login = request.login()?;
+    let user = match authenticate(&login.username, &login.password).await {
+        Ok(user) => user,
+        Err(error) => return Err(without_code(error).await),
+    };
+    Ok(request.answer(&tokens, &login, &user))
+}
+
+/// Replace this with your own list of clients. A redirect URI is compared to the last character:
+/// where a token goes, nothing is guessed (RFC 9700, section 2.1).
+fn registered_redirect_uri(tokens: &Tokens, client_id: &str) -> Option<String> {
+    match client_id {
+        "swagger" => Some(tokens.public_url().join("/docs/oauth2-redirect.html")),
+        _ => None,
+    }
+}
+
+/// A valid request of a registered client (RFC 6749, section 4.2.1).
+pub struct AuthorizationRequest {
+    params: Params,
+    client_id: String,
+    /// Where the browser goes with the token: it is registered for this client.
+    pub redirect_uri: String,
+    /// What the token is to open.
+    pub scopes: Scopes,
+}
+
+impl AuthorizationRequest {
+    /// While client and redirect URI are not known to be right, errors stay here: to redirect
+    /// would make us an open redirector. After that they go to the client (section 4.2.2.1).
+    ///
+    /// # Errors
+    /// 400, or the redirect to the client.
+    pub fn check(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
+        let client_id = params.get("client_id").unwrap_or_default().to_owned();
+        let redirect_uri = registered_redirect_uri(tokens, &client_id)
+            .filter(|registered| params.get("redirect_uri") == Some(registered))
+            .ok_or_else(|| {
+                let why = "this client_id with this redirect_uri is not registered here";
+                Error::Malformed(why.into()).into_response()
+            })?;
+        let state = params.get("state").map(str::to_owned);
+        let refuse = |error| {
+            let state = state.as_deref().map(|state| ("state", state));
+            let answer: Vec<_> = [("error", error)].into_iter().chain(state).collect();
+            redirect(&redirect_uri, &answer).into_response()
+        };
+        let params = params.check().map_err(|_| refuse("invalid_request"))?;
+        match params.get("response_type") {
+            Some("token") => {}
+            Some(_) => return Err(refuse("unsupported_response_type")),
+            None => return Err(refuse("invalid_request")),
+        }
+        let scopes = params.get("scope").unwrap_or_default().parse();
+        let scopes = scopes.map_err(|error: OAuthError| refuse(error.error))?;
+        Ok(Self {
+            params,
+            client_id,
+            redirect_uri,
+            scopes,
+        })
+    }
+
+    /// The form came back, by way of the browser: all of it is checked again.
+    ///
+    /// # Errors
+    /// Those of [`AuthorizationRequest::check`], and 403 when another site sent it.
+    pub fn submitted(
+        tokens: &Tokens,
+        headers: &HeaderMap,
+        params: Unchecked,
+    ) -> Result<Self, Response> {
+        check_same_origin(headers, tokens.public_url()).map_err(IntoResponse::into_response)?;
+        Self::check(tokens, params)
+    }
+
+    /// What the user has entered.
+    ///
+    /// # Errors
+    /// 400 when a user name or password is missing or cannot be one.
+    pub fn login(&self) -> Result<Login, Response> {
+        let entered = |name| self.params.get(name).unwrap_or_default().to_owned();
+        let (username, password) = (entered("username"), entered("password"));
+        Login::new(self.client_id.clone(), self.scopes, username, password)
+            .map_err(|error| Error::from(error).into_response())
+    }
+
+    /// What the form takes along, to be checked again when it comes back.
+    pub(crate) fn hidden(&self) -> Vec<(&'static str, &str)> {
+        let names = ["response_type", "client_id", "redirect_uri", "state"];
+        let value = |name| Some((name, self.params.get(name)?));
+        names.into_iter().filter_map(value).collect()
+    }
+
+    /// The flow to which both requests with this `state` belong.
+    pub(crate) fn flow(&self, tokens: &Tokens) -> Flow {
+        let state = self.params.get("state").map(str::to_owned);
+        // Without one, nothing says which form was submitted.
+        let state = state.unwrap_or_else(random_token);
+        tokens.flows().flow(IMPLICIT, &state)
+    }
+
+    /// Back to the client, with a token (section 4.2.2).
+    pub fn answer(&self, tokens: &Tokens, login: &Login, user: &User) -> Redirect {
+        let members = login.issue(tokens, user).members();
+        let state = self.params.get("state").map(|state| ("state", state));
+        let members = members.iter().map(|(name, value)| (*name, &**value));
+        let answer: Vec<_> = members.chain(state).collect();
+        implicit_grant(&self.flow(tokens), &answer);
+        redirect(&self.redirect_uri, &answer)
+    }
+}
+
+/// The answer in the fragment, which browsers do not send to servers.
+fn redirect(redirect_uri: &str, answer: &[(&str, &str)]) -> Redirect {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let pairs = answer
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode(value)));
+    let pairs: Vec<_> = pairs.collect();
+    Redirect::to(&format!("{redirect_uri}#{}", pairs.join("&")))
+}

@@ -1,0 +1,194 @@
+//! `POST /token`: the password grant, and the check of the password.
+//!
+//! It is shown because many still meet it, and must not be used any more (RFC 9700, section 2.4):
+//! applications see passwords. Use the authorization code flow with PKCE, as the server `basic`
+//! does.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use common::{
+    error::{NO_STORE, NoStore, OAuthError},
+    params::Strict,
+    settings::{FromSettings, Setting, Settings},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    narration::{PASSWORD, password_grant},
+    scopes::Scopes,
+    token::{CLIENT, TokenResponse, Tokens},
+};
+
+/// Names longer than this, in bytes, are rejected.
+const MAX_NAME: usize = 255;
+
+/// A user who has logged in.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The `sub` of the token.
+    pub subject: String,
+    /// What a token of this user may open.
+    pub scopes: Scopes,
+}
+
+/// The user, or the response to anyone who is none.
+pub type Authenticated = Result<User, Response>;
+
+/// Replace this with your own check of the password: see the example `users`. This one accepts any
+/// name and password, and grants every scope.
+///
+/// # Errors
+/// None here. An [`OAuthError`] becomes what `/token` and the form need.
+pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
+    Ok(User {
+        subject: username.to_owned(),
+        scopes: Scopes::ALL,
+    })
+}
+
+/// What the server is made of as long as [`authenticate`] accepts everyone: it does not start where
+/// others can reach it. Remove this along with that function; then [`app`](crate::app) takes
+/// [`Tokens`].
+#[derive(Clone, Debug)]
+pub struct AcceptsEveryone(pub Tokens);
+
+impl FromSettings for AcceptsEveryone {
+    const SETTINGS: &'static [&'static [Setting]] = Tokens::SETTINGS;
+
+    async fn from_settings(settings: &mut Settings) -> Option<Self> {
+        if !settings.is_loopback() {
+            let what = "in first_party/src/password.rs accepts every password; replace it before \
+                        BIND_ADDR or PUBLIC_URL let others reach this server";
+            settings.problem("authenticate", what);
+        }
+        Tokens::from_settings(settings).await.map(Self)
+    }
+}
+
+/// The form of a token request (RFC 6749, section 4.3.2). Whether what is required is there,
+/// [`TokenRequest::check`] says: serde would complain about it before the grant type.
+#[derive(Deserialize, ToSchema)]
+pub struct TokenRequest {
+    /// `password`, also when it is left out.
+    #[schema(example = "password")]
+    grant_type: Option<String>,
+    #[serde(default)]
+    #[schema(required, example = "johndoe")]
+    username: String,
+    #[serde(default)]
+    #[schema(required, example = "secret123", format = Password)]
+    password: String,
+    /// Scopes, separated by spaces.
+    #[schema(example = "some.scope")]
+    scope: Option<String>,
+    client_id: Option<String>,
+}
+
+impl TokenRequest {
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// Those of RFC 6749, section 5.2.
+    pub fn check(self) -> Result<Login, OAuthError> {
+        if !matches!(self.grant_type.as_deref(), None | Some("password")) {
+            return Err(OAuthError {
+                error: "unsupported_grant_type",
+                description: "the grant type here is password",
+            });
+        }
+        let client_id = self.client_id.unwrap_or_else(|| "first_party".to_owned());
+        if client_id.len() > MAX_NAME {
+            return Err(OAuthError::invalid_request("client_id is too long"));
+        }
+        let scopes = self.scope.unwrap_or_default().parse()?;
+        Login::new(client_id, scopes, self.username, self.password)
+    }
+}
+
+/// What a user has entered, and what for. Whether the password is right remains to be seen.
+pub struct Login {
+    /// At most [`MAX_NAME`] bytes, and not the name of a client.
+    pub username: String,
+    /// As it was entered.
+    pub password: String,
+    client_id: String,
+    scopes: Scopes,
+}
+
+impl Login {
+    /// A login by a form.
+    ///
+    /// # Errors
+    /// `invalid_request` when a user name or password is missing or cannot be one.
+    pub fn new(
+        client_id: String,
+        scopes: Scopes,
+        username: String,
+        password: String,
+    ) -> Result<Self, OAuthError> {
+        let problem = if username.is_empty() || password.is_empty() {
+            "username and password are required"
+        } else if username.len() > MAX_NAME {
+            "the user name is too long"
+        } else if username.starts_with(CLIENT) {
+            // Otherwise a user could be taken for a client that acts for itself (RFC 9700, section
+            // 4.15).
+            "no user name begins like this"
+        } else {
+            return Ok(Self {
+                username,
+                password,
+                client_id,
+                scopes,
+            });
+        };
+        Err(OAuthError::invalid_request(problem))
+    }
+
+    /// A token for the user who has logged in, with those of their scopes that were requested.
+    pub(crate) fn issue(&self, tokens: &Tokens, user: &User) -> TokenResponse {
+        tokens.issue(&user.subject, &self.client_id, self.scopes & user.scopes)
+    }
+
+    /// The response to a client whose user has logged in.
+    pub fn answer(&self, tokens: &Tokens, user: &User) -> TokenAnswer {
+        let token = self.issue(tokens, user);
+        let flow = tokens.flows().flow(PASSWORD, &token.access_token);
+        password_grant(&flow, &self.client_id, &self.scopes.to_string(), &token);
+        (NO_STORE, Json(token))
+    }
+}
+
+/// A token, which nobody may store.
+pub type TokenAnswer = (NoStore, Json<TokenResponse>);
+
+/// `POST /token`: the password grant (RFC 6749, section 4.3).
+///
+/// # Errors
+/// Those of RFC 6749, section 5.2, and those of the check.
+#[utoipa::path(
+    post,
+    tag = "token",
+    path = "/token",
+    summary = "Issues a token for a user name and a password",
+    description = "The password grant (RFC 6749, section 4.3).",
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "A token", body = TokenResponse),
+        (status = 400, description = "An error code of RFC 6749, section 5.2"),
+        (status = 413, description = "More than 64 KiB"),
+    )
+)]
+pub async fn token(
+    State(tokens): State<Tokens>,
+    Strict(request): Strict<TokenRequest>,
+) -> Result<TokenAnswer, Response> {
+    let login = request.check().map_err(IntoResponse::into_response)?;
+    let user = authenticate(&login.username, &login.password).await?;
+
+    Ok(login.answer(&tokens, &user))
+}
