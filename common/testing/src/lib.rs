@@ -20,6 +20,8 @@ pub mod load;
 pub mod plain;
 pub mod program;
 pub mod provider;
+#[cfg(feature = "services")]
+pub mod redis;
 pub mod rubbish;
 mod secrets;
 mod sockets;

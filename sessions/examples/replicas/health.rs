@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use common::Result;
 
-use crate::Replica;
+use super::Replica;
 
 /// `GET /healthz`: this process serves. It says nothing of the store: to restart every process
 /// while the store is down would help nobody.

@@ -10,9 +10,10 @@ use axum::{
 use common::{Page, Result, unix_now};
 use serde::Serialize;
 
-use crate::{
+use super::{
     Replica,
     session::{LoggedIn, user_key},
+    store::Listed,
 };
 
 /// One session of this user. Times are in Unix seconds.
@@ -40,7 +41,7 @@ pub async fn sessions(
     headers: HeaderMap,
 ) -> Result<Response> {
     let kept = replica.store.sessions(&user_key(&session.identity)).await?;
-    let entry = |kept: crate::store::Listed| {
+    let entry = |kept: Listed| {
         let login = replica.open_login(&kept.key, &kept.login)?;
         Some(Entry {
             since: login.since,

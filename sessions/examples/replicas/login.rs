@@ -14,7 +14,7 @@ use common::{
 use sessions::login::own_path;
 use tower_cookies::Cookies;
 
-use crate::{
+use super::{
     Replica,
     session::{KeptToken, LoggedIn, user_key},
 };

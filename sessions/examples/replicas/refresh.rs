@@ -13,7 +13,7 @@ use common::{Error, Result, random_token, token::Token};
 use oauth2::{AccessToken, RefreshToken};
 use tokio::time::{Instant, sleep};
 
-use crate::{
+use super::{
     Replica,
     session::{KeptToken, Session, user_key, valid_for},
     store::Claim,

@@ -13,7 +13,7 @@ use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
 use tower_cookies::Cookies;
 
-use crate::{Replica, store::Stored};
+use super::{Replica, store::Stored};
 
 /// How long a session lasts, from the login on. The store judges it, by its own clock.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);

@@ -5,7 +5,7 @@ use common::{Error, Result, oauth::OAuth};
 use serde_json::{Map, Value};
 use tower_cookies::Cookies;
 
-use crate::{
+use super::{
     Replica,
     session::{LoggedIn, Session, user_key},
 };

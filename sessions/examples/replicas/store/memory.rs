@@ -6,7 +6,7 @@ use common::{expiring::Expiring, unix_now};
 use tokio::time::Instant;
 
 use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
-use crate::session::LIFETIME;
+use super::super::session::LIFETIME;
 
 /// How many sessions are kept; the oldest is forgotten for the next.
 const MAX: usize = 10_000;

@@ -14,7 +14,7 @@ use redis::{
 use tokio::time::timeout;
 
 use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
-use crate::session::LIFETIME;
+use super::super::session::LIFETIME;
 
 /// How long one step may take. A request has a few of them, and 3 s for all.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
