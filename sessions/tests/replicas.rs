@@ -276,7 +276,7 @@ async fn redis_has_nothing_to_read_and_forgets() {
                 .unwrap()
                 .concat(),
         };
-        let dump = String::from_utf8_lossy(&dump).into_owned() + &key;
+        let dump = String::from_utf8_lossy(&dump).into_owned() + &*key;
         assert!(
             !dump.contains("readable") && !dump.contains("custom"),
             "{dump}"

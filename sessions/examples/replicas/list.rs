@@ -69,6 +69,10 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 /// How long ago that was, for people.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the template passes references"
+)]
 fn ago(now: &u64, then: &u64) -> String {
     let seconds = now.saturating_sub(*then);
     let (number, unit) = match seconds {

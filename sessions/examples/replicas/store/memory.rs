@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use common::{expiring::Expiring, unix_now};
 use tokio::time::Instant;
 
-use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 use super::super::session::LIFETIME;
+use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How many sessions are kept; the oldest is forgotten for the next.
 const MAX: usize = 10_000;

@@ -13,8 +13,8 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 use super::super::session::LIFETIME;
+use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How long one step may take. A request has a few of them, and 3 s for all.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
@@ -53,13 +53,11 @@ impl Redis {
             settings.problem("SESSION_SECRET", what);
         }
         let url = settings.secret("REDIS_URL")?;
-        let redis = match client(&url).and_then(Self::new) {
-            Ok(redis) => redis,
-            Err(_) => {
-                let what = "is not redis:// or rediss:// and a host, such as redis://:password@127.0.0.1:6379";
-                settings.problem("REDIS_URL", what);
-                return None;
-            }
+        let Ok(redis) = client(&url).and_then(Self::new) else {
+            let what = "is not redis:// or rediss:// and a host, such as \
+                        redis://:password@127.0.0.1:6379";
+            settings.problem("REDIS_URL", what);
+            return None;
         };
         if url.starts_with("redis://") && !is_this_machine(&url) {
             let what =
