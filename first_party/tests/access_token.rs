@@ -513,7 +513,7 @@ async fn a_session_cookie_is_no_access_token_though_its_secret_is_the_same() {
     let server = server().await;
     let session = json!({
         "id": common::random_token(),
-        "identity": { "provider": "demo", "subject": "alice", "name": "Alice" },
+        "user": { "provider": "demo", "subject": "alice", "name": "Alice" },
     });
     for secret in [
         SECRET,
@@ -559,11 +559,12 @@ fn long_tokens_take_no_memory() {
         }
     };
     send_each(10);
-    let before = program.memory().expect("Linux says it");
+    let before = program.memory();
     send_each(200);
-    let after = program.memory().expect("Linux says it");
-    println!("{before} MiB before, {after} MiB after 600 long tokens");
-    assert!(after < before + 20, "{before} MiB, {after} MiB");
+    // Not every system says it.
+    if let (Some(before), Some(after)) = (before, program.memory()) {
+        assert!(after < before + 20, "{before} MiB grew to {after} MiB");
+    }
 }
 
 // check 137

@@ -22,8 +22,10 @@ pub mod load;
 pub mod plain;
 pub mod program;
 pub mod provider;
-#[cfg(feature = "proxy")]
+#[cfg(feature = "services")]
 pub mod proxy;
+#[cfg(feature = "services")]
+pub mod redis;
 pub mod rubbish;
 mod secrets;
 mod sockets;
