@@ -3,14 +3,16 @@
 #[cfg(feature = "browser")]
 pub mod chromium;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::Router;
 use common::{
     server::Server,
     settings::{FromSettings, Settings},
 };
-use reqwest::{Client, Method, RequestBuilder, Url, header, redirect::Policy};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Method, RequestBuilder, Url, header, redirect::Policy,
+};
 use serde_json::Value;
 
 pub mod crowd;
@@ -20,6 +22,8 @@ pub mod load;
 pub mod plain;
 pub mod program;
 pub mod provider;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "services")]
 pub mod redis;
 pub mod rubbish;
@@ -76,14 +80,25 @@ impl Browser {
     /// # Panics
     /// Never: nothing of this machine is needed.
     pub fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // Without certificates, which take longer to read than a test lasts: all is http here.
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .tls_certs_only([]);
+        Self::with(|client| client.tls_certs_only([]))
+    }
+
+    /// A browser without cookies for which this host is this machine, with this certificate, as PEM.
+    ///
+    /// # Panics
+    /// When it is no certificate.
+    pub fn of_host(host: &str, certificate: &str) -> Self {
+        let certificate = Certificate::from_pem(certificate.as_bytes()).expect("a certificate");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::with(|client| client.tls_certs_only([certificate]).resolve(host, any_port))
+    }
+
+    fn with(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().redirect(Policy::none()).no_proxy();
         Self {
-            client: client.build().expect("an HTTP client"),
+            client: change(client).build().expect("an HTTP client"),
             cookies: BTreeMap::new(),
         }
     }
