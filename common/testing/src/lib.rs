@@ -22,7 +22,7 @@ pub mod load;
 pub mod plain;
 pub mod program;
 pub mod provider;
-#[cfg(feature = "services")]
+#[cfg(feature = "proxy")]
 pub mod proxy;
 #[cfg(feature = "services")]
 pub mod redis;
