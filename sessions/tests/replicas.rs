@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod replicas;
 
+#[path = "replicas/processes.rs"]
+mod processes;
+
 use std::sync::{Arc, Mutex};
 
 use ::redis::{Commands, Connection, Value as Reply_};
