@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -35,12 +35,19 @@ impl Redis {
     /// # Panics
     /// When there is no `redis-server`.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_at(free_port(), arguments)
+    }
+
+    /// On this port.
+    ///
+    /// # Panics
+    /// When there is no `redis-server`, or it ends.
+    pub fn start_at(port: u16, arguments: &[&str]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("replicas-{}-{number}", std::process::id());
         let folder = env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("a folder");
-        let port = free_port();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let process = spawn(port, &folder, &arguments);
         Self {
@@ -108,8 +115,8 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, arguments: &[String]) -> Child {
-    let process = Command::new("redis-server")
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
+    let mut process = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args([
             "--save",
@@ -126,6 +133,8 @@ fn spawn(port: u16, folder: &PathBuf, arguments: &[String]) -> Child {
         .spawn()
         .expect("redis-server is installed");
     while !answers(port) {
+        let ended = process.try_wait().expect("a process");
+        assert!(ended.is_none(), "redis-server ended: {ended:?}");
         thread::sleep(Duration::from_millis(20));
     }
     process

@@ -36,7 +36,7 @@ pub struct Session {
 }
 
 /// What is stored of a login and never changes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Login {
     pub identity: Identity,
     /// In Unix seconds.

@@ -44,7 +44,6 @@ pub struct Stored {
 }
 
 /// A session in the list of its user's.
-#[derive(Debug)]
 pub struct Listed {
     pub key: String,
     pub login: Vec<u8>,

@@ -18,6 +18,8 @@ use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How long one step may take. A request has a few of them, and 3 s for all.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
+/// How long the connection may take: it is given up before the step is, and the next one is new.
+const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 
 /// One connection for all requests, which comes back by itself.
 #[derive(Clone)]
@@ -74,8 +76,8 @@ impl Redis {
     fn new(client: Client) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(TIME_LIMIT))
-            .set_response_timeout(Some(TIME_LIMIT));
+            .set_connection_timeout(Some(CONNECTION_LIMIT))
+            .set_response_timeout(Some(CONNECTION_LIMIT));
         Ok(Self {
             connection: ConnectionManager::new_lazy_with_config(client, config)?,
             scripts: Arc::new(Scripts::new()),
@@ -84,10 +86,10 @@ impl Redis {
 
     /// Writes something: a full Redis and a copy that is read-only are no use.
     pub async fn check(&self) -> Result<()> {
-        let mut connection = self.connection.clone();
         let mut command = redis::cmd("SET");
-        command.arg(&["replicas:ready", "1", "PX", "1000"]);
-        within(command.exec_async(&mut connection)).await
+        let command = &*command.arg(&["replicas:ready", "1", "PX", "1"]);
+        self.step(|mut connection| async move { command.exec_async(&mut connection).await })
+            .await
     }
 
     pub async fn begin(
@@ -163,8 +165,31 @@ impl Redis {
     }
 
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
-        let mut connection = self.connection.clone();
-        within(script.invoke_async(&mut connection)).await
+        self.step(|mut connection| async move { script.invoke_async(&mut connection).await })
+            .await
+    }
+
+    /// The result of a step, or 503 with `Retry-After`.
+    ///
+    /// The first one to find that the connection is broken is taken again, on a new connection: the
+    /// scripts answer the same when they run twice.
+    async fn step<T, F>(&self, step: impl Fn(ConnectionManager) -> F) -> Result<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let twice = async {
+            match step(self.connection.clone()).await {
+                Err(error) if error.is_io_error() && !error.is_timeout() => {
+                    step(self.connection.clone()).await
+                }
+                result => result,
+            }
+        };
+        let failed = |error: RedisError| Error::Database(format!("Redis: {error}"));
+        match timeout(TIME_LIMIT, twice).await {
+            Ok(result) => result.map_err(failed),
+            Err(_) => Err(Error::Database("Redis: no response in time".into())),
+        }
     }
 }
 
@@ -181,15 +206,6 @@ impl Scripts {
             finish: Script::new(include_str!("../scripts/finish.lua")),
             release: Script::new(include_str!("../scripts/release.lua")),
         }
-    }
-}
-
-/// The result of a step, or 503 with `Retry-After`.
-async fn within<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T> {
-    let failed = |error: RedisError| Error::Database(format!("Redis: {error}"));
-    match timeout(TIME_LIMIT, step).await {
-        Ok(result) => result.map_err(failed),
-        Err(_) => Err(Error::Database("Redis: no response in time".into())),
     }
 }
 
