@@ -51,7 +51,7 @@ fn copied(goal: &str, server: &str) -> PathBuf {
     let (start, _) = manifest
         .split_once("[dev-dependencies]")
         .expect("what is for tests");
-    let kept = start.lines().filter(|line| !line.starts_with("browser ="));
+    let kept = start.lines().filter(|line| !line.contains("\"testing/"));
     let manifest = kept.collect::<Vec<_>>().join("\n") + "\n";
     fs::write(to.join(server).join("Cargo.toml"), manifest).expect("a manifest");
     let manifest = fs::read_to_string(from.join("common/Cargo.toml")).expect("a manifest");
