@@ -89,7 +89,7 @@ async fn debug_shows_no_secret_of_a_session() {
     let server = start(app, &vars).await;
     let mut browser = Browser::new();
     assert_eq!(browser.log_in_with_code(&server).await.status, 303);
-    // The refresh is remembered for a while, by the old token and with the new one.
+    // The refresh is kept for a while: the key is the old token, the value has the new one.
     let next = json!({ "access_token": ACCESS, "refresh_token": "the-next-refresh-token" });
     provider.answer_next("/token", token(&next));
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);

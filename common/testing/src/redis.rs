@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// A Redis on a port and in a folder of its own. It ends when this is dropped.
+/// A Redis on its own port and in its own folder. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Redis {
     /// Where it listens.
@@ -72,10 +72,10 @@ impl Redis {
         self.process.wait().expect("a process");
     }
 
-    /// Starts it again, with what it has kept.
+    /// Starts it again, with the data that it stored.
     ///
     /// # Panics
-    /// When somebody else has its port.
+    /// When another program has its port.
     pub fn start_again(&mut self) {
         self.process = spawn(self.port, &self.folder, &self.arguments);
     }
@@ -83,19 +83,19 @@ impl Redis {
     /// Starts it again, with nothing.
     ///
     /// # Panics
-    /// When somebody else has its port.
+    /// When another program has its port.
     pub fn start_again_empty(&mut self) {
         fs::remove_dir_all(&self.folder).expect("its folder");
         fs::create_dir_all(&self.folder).expect("a folder");
         self.start_again();
     }
 
-    /// Suspends it: it keeps its connections and answers nothing.
+    /// Suspends it: it keeps its connections but does not answer.
     pub fn suspend(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes it after [`suspend`](Self::suspend).
     pub fn resume(&self) {
         self.signal("-CONT");
     }
@@ -140,7 +140,7 @@ fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
     process
 }
 
-/// Whether it answers, be it with an error, and not that it is still reading what it has kept.
+/// Whether it answers, even with an error, and no longer says that it is still loading its data.
 fn answers(port: u16) -> bool {
     let mut answer = [0; 8];
     let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).and_then(|mut stream| {

@@ -1,7 +1,7 @@
 //! Redis or Valkey, for any number of processes.
 //!
-//! A session is one hash, and besides it there is a sorted set of the keys of each user's sessions.
-//! Each step is one script, so it happens at once or not at all, by the one clock of Redis.
+//! A session is one hash; each user also has a sorted set with the keys of their sessions. Each
+//! step is one script, so it is atomic, and Redis's clock is the only one that counts.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,10 +18,11 @@ use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How long one step may take. A request has a few of them, and 3 s for all.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
-/// How long the connection may take: it is given up before the step is, and the next one is new.
+/// How long connecting, or a response, may take: less than a step, so that the connection is
+/// dropped first and the next step gets a new one.
 const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 
-/// One connection for all requests, which comes back by itself.
+/// One connection for all requests, which reconnects by itself.
 #[derive(Clone)]
 pub struct Redis {
     connection: ConnectionManager,
@@ -47,8 +48,8 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// The Redis of `REDIS_URL`, which need not be up yet. It is there after an HTTP client, which
-    /// has chosen the cryptography of TLS.
+    /// The Redis of `REDIS_URL`, which need not be up yet. Call this after creating an HTTP client,
+    /// which chooses the cryptography for TLS.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if settings.get("SESSION_SECRET").is_none() {
             let what = "is missing; all processes that share a Redis must share it";
@@ -84,7 +85,7 @@ impl Redis {
         })
     }
 
-    /// Writes something: a full Redis and a copy that is read-only are no use.
+    /// Writes something: a full Redis or a read-only replica is of no use.
     pub async fn check(&self) -> Result<()> {
         let mut command = redis::cmd("SET");
         let command = &*command.arg(&["replicas:ready", "1", "PX", "1"]);
@@ -171,8 +172,8 @@ impl Redis {
 
     /// The result of a step, or 503 with `Retry-After`.
     ///
-    /// The first one to find that the connection is broken is taken again, on a new connection: the
-    /// scripts answer the same when they run twice.
+    /// A step that finds the connection broken is run once more, on a new connection: a script that
+    /// runs twice leaves the same state.
     async fn step<T, F>(&self, step: impl Fn(ConnectionManager) -> F) -> Result<T>
     where
         F: Future<Output = RedisResult<T>>,
@@ -209,7 +210,7 @@ impl Scripts {
     }
 }
 
-/// A fragment could say `#insecure`, which checks no certificate.
+/// Rejects a fragment, which could be `#insecure` and turn off certificate checks.
 fn client(url: &str) -> RedisResult<Client> {
     let wrong = || {
         RedisError::from((
