@@ -42,9 +42,6 @@ async fn restarts_one_by_one_lose_no_get_and_log_nobody_out() {
         old.terminate();
         let (code, said) = old.wait();
         assert_eq!(code, 0, "{said}");
-        for l in said.lines().filter(|l| l.contains("failed")) {
-            eprintln!("{place} {l}");
-        }
         fleet.start_again(place);
         takes_part_again(&fleet, place).await;
         for (status, mut leaver) in logouts.join_all().await {

@@ -1,14 +1,14 @@
 //! Many sessions in one Redis, until they expire.
 //!
-//! `REPLICAS_SESSIONS=100000 cargo test -p sessions --features replicas --test replicas -- \
-//! --nocapture sessions_live_in_redis_alone` says what one of them takes.
+//! The variable `SESSIONS` makes it a measurement: see CONTRIBUTING.
 
-use std::env;
+use std::ops::Range;
 
 use ::redis::{Connection, Script, cmd};
 use serde_json::json;
 use testing::{
     Browser, callback_at,
+    crowd::count,
     provider::{Provider, Reply, token},
     redis::Redis,
 };
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{connection, processes::process};
 
-/// As many as a test has time for; what is said of 100,000 was measured with 100,000.
+/// As many as a test at every change has time for.
 const SESSIONS: usize = 1_500;
 /// How many logins are in progress at once.
 const AT_ONCE: usize = 16;
@@ -36,8 +36,7 @@ const EXPIRE: &str = "
 // check 246
 #[tokio::test]
 async fn sessions_live_in_redis_alone_until_they_expire() {
-    let number = env::var("REPLICAS_SESSIONS").map(|number| number.parse().unwrap());
-    let number = number.unwrap_or(SESSIONS);
+    let number = count("SESSIONS", SESSIONS);
     let redis = Redis::start_with(&["--appendonly", "no"]);
     let (provider, mut asks) = (one_user_for_each_code().await, connection(&redis));
     let replica = process(&provider, &redis.url(), &[]);
@@ -66,7 +65,7 @@ async fn sessions_live_in_redis_alone_until_they_expire() {
 }
 
 /// Logs in this many users; returns one of their browsers.
-async fn log_in_many(origin: &str, users: std::ops::Range<usize>) -> Browser {
+async fn log_in_many(origin: &str, users: Range<usize>) -> Browser {
     let (nobody, mut logins) = (Browser::new(), JoinSet::new());
     let first = users.start;
     for start in first..first + AT_ONCE {
