@@ -101,15 +101,15 @@ pub struct Login {
 }
 
 impl OAuth {
-    /// A client of this provider, which sends users back to `PUBLIC_URL` + `redirect_path`. Fails
-    /// when there are no certificates to check the provider's with.
+    /// A client of this provider, which sends users back to `PUBLIC_URL` + `redirect_path` and
+    /// records its flows. Fails when there are no certificates to check the provider's with.
     pub fn new(
         provider: Provider,
         cookie_keys: CookieKeys,
         public_url: PublicUrl,
         redirect_path: &str,
+        flows: Flows,
     ) -> Result<Self, String> {
-        let flows = Flows::default();
         Self::with_demo(
             provider,
             cookie_keys,

@@ -1,6 +1,13 @@
 //! Three real replicas behind a real nginx, as `nginx.conf` has it, and behind Caddy: HTTPS for
 //! browsers, HTTP for the servers.
 
+#[path = "proxy/gate.rs"]
+mod gate;
+#[path = "proxy/replicas.rs"]
+mod replicas;
+#[path = "proxy/restarts.rs"]
+mod restarts;
+
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Version, header};
@@ -33,7 +40,7 @@ const FORGED: [(&str, &str); 9] = [
 async fn a_person_logs_in_refreshes_and_logs_out_over_https() {
     let provider = Provider::scripted(allow_at_once).await;
     provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let browser = Chromium::of_example_hosts().await;
 
     browser.open(fleet.url("/login")).await;
@@ -61,7 +68,7 @@ async fn a_person_logs_in_refreshes_and_logs_out_over_https() {
 #[tokio::test]
 async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
 
     let login = browser.get(fleet.url("/login")).await;
@@ -96,7 +103,7 @@ async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
 #[tokio::test]
 async fn a_replica_that_dies_takes_nobody_with_it() {
     let provider = Provider::start().await;
-    let mut fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let mut fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
     let login = browser.get(fleet.url("/login")).await;
 
@@ -117,7 +124,7 @@ async fn a_replica_that_dies_takes_nobody_with_it() {
 #[tokio::test]
 async fn forged_headers_change_nothing_behind_nginx() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     ignores_forged_headers(&fleet).await;
 
     let other_host = fleet.browser().request(Method::GET, fleet.url("/login"));
@@ -135,9 +142,17 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
     let provider = Provider::scripted(move |seen| (seen.path == "/user").then(|| reply.clone()));
     let provider = provider.await;
     provider.answer_next("/token", token(&json!({ "access_token": long })));
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
 
+    logs_in_with_the_longest_path(&fleet, &mut browser).await;
+    let size = "__Host-token".len() + browser.cookie("__Host-token").unwrap().len();
+    assert!((3_900..=4_096).contains(&size), "{size}");
+    accepts_20_kb_of_cookies_and_no_more(&fleet, &mut browser).await;
+}
+
+/// Logs in while four other logins are in progress.
+async fn logs_in_with_the_longest_path(fleet: &Fleet, browser: &mut Browser) {
     let next = format!("/{}", "a".repeat(127));
     let login_url = fleet.url(&format!("/login?next={next}"));
     let mut login = browser.get(&login_url).await;
@@ -145,10 +160,11 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
         login = browser.get(&login_url).await;
     }
     assert_eq!(browser.logins().len(), 5);
-    let done = come_back(&fleet, &mut browser, &login).await;
+    let done = come_back(fleet, browser, &login).await;
     assert_eq!((done.status, done.location()), (303, &*next));
-    let size = "__Host-token".len() + browser.cookie("__Host-token").unwrap().len();
-    assert!((3_900..=4_096).contains(&size), "{size}");
+}
+
+async fn accepts_20_kb_of_cookies_and_no_more(fleet: &Fleet, browser: &mut Browser) {
     let user = browser.get(fleet.url("/users/me")).await;
     assert_eq!(user.status, 200, "{}", user.body);
 
@@ -177,7 +193,7 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
 #[tokio::test]
 async fn whoever_begins_login_after_login_has_to_wait() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut statuses = Vec::new();
     for _ in 0..40 {
         statuses.push(fleet.browser().get(fleet.url("/login")).await.status);
@@ -192,7 +208,7 @@ async fn whoever_begins_login_after_login_has_to_wait() {
 async fn caddy_does_with_two_lines() {
     let provider = Provider::scripted(allow_at_once).await;
     provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
-    let fleet = Fleet::behind_caddy(SERVER, &provider).await;
+    let fleet = Fleet::behind_caddy(SERVER, &provider, &[]).await;
     let browser = Chromium::of_example_hosts().await;
     browser.open(fleet.url("/login")).await;
     browser.see("\"username\":\"ada\"").await;

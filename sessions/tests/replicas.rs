@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod replicas;
 
+#[path = "replicas/many.rs"]
+mod many;
 #[path = "replicas/processes.rs"]
 mod processes;
 

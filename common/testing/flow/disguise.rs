@@ -91,7 +91,7 @@ fn pair(browser: &Browser) -> Vec<u8> {
 }
 
 /// What Unicode calls white space outside ASCII, as bytes, and bytes that are no text.
-const WHITE_SPACE: [&[u8]; 20] = [
+pub const WHITE_SPACE: [&[u8]; 20] = [
     b"\xc2\x85",
     b"\xc2\xa0",
     b"\xe1\x9a\x80",

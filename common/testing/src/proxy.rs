@@ -33,32 +33,40 @@ pub struct Fleet {
     pub origin: String,
     /// Whom clients have to trust, as PEM.
     certificate: String,
+    binary: String,
+    settings: Vec<(String, String)>,
+    /// Theirs, which nobody takes while one of them restarts.
+    ports: Vec<Port>,
     _proxy: Proxy,
 }
 
 impl Fleet {
-    /// Starts the replicas behind nginx, with `sessions/nginx.conf`.
+    /// Starts the replicas, with more settings, behind nginx with `sessions/nginx.conf`.
     ///
     /// # Panics
     /// When there is no nginx.
-    pub async fn behind_nginx(binary: &str, provider: &Provider) -> Self {
-        Self::start(binary, provider, nginx).await
+    pub async fn behind_nginx(binary: &str, provider: &Provider, more: &[(&str, &str)]) -> Self {
+        Self::start(binary, &provider.settings_and(more), nginx).await
     }
 
-    /// Starts the replicas behind Caddy, which knows the first alone.
+    /// Starts the replicas, with more settings, behind Caddy, which knows the first alone.
     ///
     /// # Panics
     /// When there is no Caddy.
-    pub async fn behind_caddy(binary: &str, provider: &Provider) -> Self {
-        Self::start(binary, provider, caddy).await
+    pub async fn behind_caddy(binary: &str, provider: &Provider, more: &[(&str, &str)]) -> Self {
+        Self::start(binary, &provider.settings_and(more), caddy).await
     }
 
-    async fn start(binary: &str, provider: &Provider, proxy: ProxyCommand) -> Self {
+    async fn start(binary: &str, settings: &[(&str, &str)], proxy: ProxyCommand) -> Self {
         let port = Port::take();
         let origin = format!("https://{HOST}:{}", port.number);
-        let vars = [("PUBLIC_URL", &*origin), ("SESSION_SECRET", SECRET)];
-        let vars = provider.settings_and(&vars);
-        let replicas: Vec<_> = (0..3).map(|_| Program::start(binary, &vars)).collect();
+        let own = [("PUBLIC_URL", &*origin), ("SESSION_SECRET", SECRET)];
+        let settings = own.iter().chain(settings);
+        let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = settings.collect();
+        let ports: Vec<_> = (0..3).map(|_| Port::take()).collect();
+        let replicas = ports.iter().map(|port| replica(binary, &settings, port));
+        let replicas: Vec<_> = replicas.collect();
         let addrs: Vec<_> = replicas.iter().map(Program::addr).collect();
         let folder = Folder::new(port.number);
         let certificate = certificate_in(&folder.0);
@@ -67,8 +75,20 @@ impl Fleet {
             replicas,
             origin,
             certificate,
+            binary: binary.to_owned(),
+            settings,
+            ports,
             _proxy: Proxy::run(command, port, folder).await,
         }
+    }
+
+    /// Starts a replica again in the place from which it was removed.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self, place: usize) {
+        let replica = replica(&self.binary, &self.settings, &self.ports[place]);
+        self.replicas.insert(place, replica);
     }
 
     /// A browser without cookies that trusts the proxy.
@@ -80,6 +100,15 @@ impl Fleet {
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
+}
+
+/// Starts a replica on its port.
+fn replica(binary: &str, settings: &[(String, String)], port: &Port) -> Program {
+    let addr = format!("127.0.0.1:{}", port.number);
+    let settings = settings.iter();
+    let settings = settings.map(|(name, value)| (&**name, &**value));
+    let settings: Vec<_> = settings.chain([("BIND_ADDR", &*addr)]).collect();
+    Program::start(binary, &settings)
 }
 
 /// What starts a proxy, with its port, its folder and the replicas.

@@ -9,6 +9,7 @@ use axum::response::Redirect;
 use common::{
     Error, Params, Result,
     cookies::CookieKeys,
+    flow::Flows,
     http::Http,
     oauth::{Login, OAuth},
     provider::{Identity, Registration},
@@ -40,6 +41,7 @@ struct Inner {
     registration: Registration,
     cookies: CookieKeys,
     public_url: PublicUrl,
+    flows: Flows,
     http: Http,
     discovered: OnceCell<Discovered>,
     discoveries: Semaphore,
@@ -56,8 +58,7 @@ impl OpenId {
         (id, name): (&str, &str),
         issuer: &str,
         registration: Registration,
-        cookies: CookieKeys,
-        public_url: PublicUrl,
+        (cookies, public_url, flows): (CookieKeys, PublicUrl, Flows),
     ) -> Result<Self, String> {
         let url = Url::parse(issuer).map_err(|_| "is not a URL")?;
         check_endpoint(&url)?;
@@ -70,6 +71,7 @@ impl OpenId {
             registration,
             cookies,
             public_url,
+            flows,
             http,
             discovered: OnceCell::new(),
             discoveries: Semaphore::new(MAX_DISCOVERIES),

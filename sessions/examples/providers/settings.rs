@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{
     cookies::CookieKeys,
     demo,
+    flow::Flows,
     oauth::OAuth,
     provider::{DEMO_ADDR, Provider, Registration, SESSION_SECRET, registration},
     random_token,
@@ -71,9 +72,11 @@ impl FromSettings for Providers {
         let public_url = settings.public_url().clone();
         let keys = CookieKeys::new(&secrets, public_url.is_https());
         let background = settings.background();
+        let flows = Flows::new(settings);
         let mut choices = Choices {
             settings,
             keys: &keys,
+            flows: &flows,
             list: Vec::new(),
             demos: Vec::new(),
         };
@@ -84,6 +87,7 @@ impl FromSettings for Providers {
             _demos: Arc::new(demos),
             keys,
             public_url,
+            flows,
             accounts: accounts?,
             ended: EndedSessions::default(),
             background,
@@ -95,6 +99,7 @@ impl FromSettings for Providers {
 struct Choices<'a> {
     settings: &'a mut Settings,
     keys: &'a CookieKeys,
+    flows: &'a Flows,
     list: Vec<Choice>,
     demos: Vec<Companion>,
 }
@@ -138,13 +143,15 @@ impl Choices<'_> {
             self.keys.clone(),
             public_url,
             &format!("/auth/{id}"),
+            self.flows.clone(),
         );
         self.add(id, &name, oauth.map(Client::OAuth), "HTTPS");
     }
 
     fn add_openid(&mut self, (id, name): (&str, &str), issuer: &str, client: Registration) {
         let public_url = self.settings.public_url().clone();
-        let openid = OpenId::new((id, name), issuer, client, self.keys.clone(), public_url);
+        let ours = (self.keys.clone(), public_url, self.flows.clone());
+        let openid = OpenId::new((id, name), issuer, client, ours);
         self.add(id, name, openid.map(Client::OpenId), "OIDC_ISSUER");
     }
 

@@ -18,7 +18,8 @@
 //! | `health.rs` | `/healthz` and `/readyz`, for whatever starts and stops the processes |
 //! | `seal.rs` | the encryption of what is stored |
 //! | `store.rs` | where it is stored: `store/memory.rs`, or `store/redis.rs` with `scripts/` |
-//! | `../../nginx.conf` | a proxy in front of three processes |
+//!
+//! `sessions/nginx.conf` is a proxy in front of three of them.
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use axum::{
 use common::{
     Page,
     cookies::{self, CookieKeys},
+    flow::{self, Flows},
     oauth::OAuth,
     provider::{CLIENT_SETTINGS, choice},
     server::{get_only, protect},
@@ -69,6 +71,7 @@ pub fn app(replica: Replica) -> Router {
         .route("/logout/everywhere", post(login::logout_everywhere))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(replica);
 
@@ -141,6 +144,12 @@ impl FromRef<Replica> for OAuth {
 impl FromRef<Replica> for CookieKeys {
     fn from_ref(replica: &Replica) -> Self {
         replica.oauth.cookie_keys().clone()
+    }
+}
+
+impl FromRef<Replica> for Flows {
+    fn from_ref(replica: &Replica) -> Self {
+        Self::from_ref(&replica.oauth)
     }
 }
 

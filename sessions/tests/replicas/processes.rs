@@ -19,7 +19,7 @@ use tokio::{
 
 use super::*;
 
-fn process(provider: &Provider, redis_url: &str, more: &[(&str, &str)]) -> Program {
+pub fn process(provider: &Provider, redis_url: &str, more: &[(&str, &str)]) -> Program {
     let own = [
         PUBLIC_URL,
         ("REDIS_URL", redis_url),

@@ -64,6 +64,7 @@ impl OpenId {
             issuer,
             cookies,
             public_url,
+            flows,
             ..
         } = &*self.0;
         let lie = |what: String| Error::Provider(format!("the discovery of {issuer}: {what}"));
@@ -75,8 +76,13 @@ impl OpenId {
 
         let jwks_uri = metadata.jwks_uri.clone();
         let provider = metadata.into_provider(id, name, self.0.registration.clone());
-        let (cookies, public_url) = (cookies.clone(), public_url.clone());
-        let oauth = OAuth::new(provider, cookies, public_url, &format!("/auth/{id}"));
+        let oauth = OAuth::new(
+            provider,
+            cookies.clone(),
+            public_url.clone(),
+            &format!("/auth/{id}"),
+            flows.clone(),
+        );
         let oauth = oauth.map_err(Error::Provider)?;
         tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
         Ok(Discovered { oauth, jwks_uri })
