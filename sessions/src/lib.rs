@@ -168,7 +168,7 @@ async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index
         "sessions: log in and stay logged in",
         Index {
             provider: oauth.provider().name.clone(),
-            login_url: oauth.public_url().join("/login"),
+            login_url: oauth.public_url().join("/login?next=/"),
             user: user.map(|LoggedIn(session)| session.identity.name),
             flow: oauth.flows().are_shown(),
         },
