@@ -1,5 +1,8 @@
 //! The walkthrough of `first_party`, as a person does it: in a real browser, with Swagger UI.
 
+#[path = "browser/clicks.rs"]
+mod clicks;
+
 use testing::{
     chromium::{By, Chromium},
     start,
