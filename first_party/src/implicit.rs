@@ -188,7 +188,7 @@ impl AuthorizationRequest {
     }
 }
 
-const POST: &str = "POST /login, with user name and password";
+const POST: &str = "POST /login, the form";
 
 const MALFORMED: OAuthError = OAuthError {
     error: "invalid_request",

@@ -118,10 +118,11 @@ pub fn implicit_grant(flow: &Flow, answer: &[(&str, &str)]) {
     flow.step(line, source, |draw| {
         let redirect = "303 to the client, with this after the #";
         draw.message((Third, Second), redirect, answer.iter().copied());
-        let get = "GET the redirect URI; a script of that page reads what is after the #";
-        draw.plain((Second, First), get);
+        draw.plain((Second, First), REDIRECTED);
     });
 }
+
+const REDIRECTED: &str = "GET the redirect URI; a script of that page reads what is after the #";
 
 /// An authorization request, or the form that belongs to it, that has been rejected.
 pub fn implicit_refusal<V: AsRef<str>>(
@@ -139,6 +140,7 @@ pub fn implicit_refusal<V: AsRef<str>>(
         if refusal.status().is_redirection() {
             let redirect = "303 to the client, with this after the #";
             draw.message((Third, Second), redirect, error(refusal));
+            draw.plain((Second, First), REDIRECTED);
         } else {
             let answer = format!(
                 "{}, to the user and not to the client",

@@ -49,7 +49,7 @@ async fn a_person_logs_in_looks_around_and_logs_out() {
     browser.open(url("/")).await;
     browser.see("You are logged in as ada").await;
     browser.assert_well_made().await;
-    browser.picture("logged-in.png").await;
+    browser.picture("logged-in.webp").await;
     browser.press("Log out").await;
     browser.see("Nobody is logged in").await;
     assert!(browser.driver.get_all_cookies().await.unwrap().is_empty());
