@@ -1,8 +1,6 @@
-#![cfg_attr(doc, doc = include_str!("../README.md"))]
-//!
-//! ## In code
-//!
 //! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
+//!
+//! `README.md`, beside `Cargo.toml`, is the walkthrough.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -128,7 +128,7 @@ impl TokenRequest {
 
 /// What a user has entered, and what for. Whether the password is right remains to be seen.
 pub struct Login {
-    /// At most [`MAX_NAME`] bytes, and not the name of a client.
+    /// At most `MAX_NAME` bytes, and not the name of a client.
     pub username: String,
     /// As it was entered.
     pub password: String,
