@@ -33,7 +33,7 @@ pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenRespon
     let line = "1/2 a client gives us a user name and a password, which we accept; the client has \
                 seen the password";
     flow.step(line, TOKEN_REQUEST, |draw| {
-        draw_token_request(draw, request)
+        draw_token_request(draw, request);
     });
 
     let source = Source {
