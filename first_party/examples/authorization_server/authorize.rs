@@ -23,8 +23,8 @@ pub async fn authorize(
     server.proceed(&cookies, request).await
 }
 
-/// `POST /authorize` and `POST /logout`: the same as a form (OpenID Connect Core, section 3.1.2.1),
-/// which becomes the same request as a link. What follows is then one way and not two.
+/// `POST /authorize` and `POST /logout`: the same request as a form (OpenID Connect Core, section
+/// 3.1.2.1). It is redirected to the same URL as a `GET`, so there is only one code path.
 pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error> {
     let unreadable = || Error::Malformed("this is not a form that could be a link".into());
     let form = std::str::from_utf8(&form).map_err(|_| unreadable())?;
@@ -35,7 +35,7 @@ pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error
 }
 
 impl Server {
-    /// The next page on the way to a code, or the code.
+    /// The next page on the way to a code, or the redirect with the code.
     pub async fn proceed(&self, cookies: &Cookies, request: Request) -> Result<Response, Response> {
         let session = self
             .session(cookies)

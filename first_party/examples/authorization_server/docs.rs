@@ -1,4 +1,4 @@
-//! `/docs` and `/openapi.json`: the endpoints, to try with a token that comes by the code flow with
+//! `/docs` and `/openapi.json`: the endpoints, to try with a token from the code flow with
 //! PKCE.
 
 use axum::{
@@ -47,7 +47,7 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Swagger UI out of this binary: nothing comes from another host.
+/// Swagger UI, served from this binary: nothing is loaded from another host.
 pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
     let config = Config::from("/openapi.json").oauth2_redirect_url(public_url.join(REDIRECT));
     let client = oauth::Config::new()
