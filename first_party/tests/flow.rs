@@ -104,25 +104,27 @@ async fn the_page_shows_each_step_of_an_implicit_grant_as_one_flow() {
     assert_eq!(page.matches("<section").count(), 1, "{page}");
 }
 
-/// A refused request, the reason on the page, and what else must be on it.
-const REFUSED: [(&[(&str, &str)], &str, &str); 4] = [
+type Field = (&'static str, &'static str);
+
+/// What is wrong with a request, the reason on the page, and what else must be on it.
+const REJECTED: [(Field, &str, &str); 4] = [
     (
-        &[("scope", "all")],
+        ("scope", "all"),
         "there is no such scope",
         "<dd>invalid_scope</dd>",
     ),
     (
-        &[("password", "")],
+        ("password", ""),
         "username and password are required",
         "<dd>invalid_request</dd>",
     ),
     (
-        &[("grant_type", "client_credentials")],
+        ("grant_type", "client_credentials"),
         "the grant type here is password",
         "<dd>unsupported_grant_type</dd>",
     ),
     (
-        &[("username", "client:ada-lovelace")],
+        ("username", "client:ada-lovelace"),
         "no user name begins like this",
         "400, as JSON",
     ),
@@ -131,11 +133,11 @@ const REFUSED: [(&[(&str, &str)], &str, &str); 4] = [
 // check 258
 #[tokio::test]
 async fn a_token_request_that_is_rejected_shows_where_it_stopped_and_why() {
-    for (change, why, shown) in REFUSED {
+    for (change, why, shown) in REJECTED {
         let server = server().await;
         let mut form = vec![("username", "ada-lovelace"), ("password", PASSWORD)];
-        form.retain(|(name, _)| *name != change[0].0);
-        form.extend_from_slice(change);
+        form.retain(|(name, _)| *name != change.0);
+        form.push(change);
         assert_eq!(ask(&server, &form).await.status, 400);
         let page = page(&server).await;
         let stopped = format!("It stopped here: {why}");

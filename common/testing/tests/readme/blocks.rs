@@ -51,7 +51,7 @@ impl Readme {
         let files = folder.map(|entry| entry.expect("an entry").file_name());
         files
             .map(|file| format!(".github/{}", file.display()))
-            .filter(|file| file.ends_with(".md"))
+            .filter(|file| Path::new(file).extension().is_some_and(|it| it == "md"))
             .map(|file| Self::parse(&file, &read(&file)))
             .collect()
     }
