@@ -20,7 +20,7 @@ async fn a_person_logs_in_and_sees_the_token() {
     browser.press("Log in with the demo provider").await;
     browser.see("wants to know who you are").await;
     browser.assert_well_made().await;
-    browser.picture("consent.png").await;
+    browser.picture("consent.webp").await;
     assert!(browser.url().await.starts_with("http://localhost:"));
     browser.press("Allow").await;
     browser.see("access_token").await;
@@ -32,7 +32,7 @@ async fn a_person_logs_in_and_sees_the_token() {
     );
     browser.open(server.public_url.join("/flow")).await;
     browser.see("4/4 we show the token to you").await;
-    browser.picture("flow.png").await;
+    browser.picture("flow.webp").await;
 
     browser.assert_clean(&[]).await;
     browser.close().await;

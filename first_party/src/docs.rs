@@ -10,7 +10,9 @@ use axum::{
 use common::{server::PublicHost, settings::PublicUrl};
 use utoipa::{
     OpenApi,
-    openapi::security::{Flow, Implicit, OAuth2, Password, Scopes, SecurityScheme},
+    openapi::security::{
+        Flow, HttpAuthScheme, HttpBuilder, Implicit, OAuth2, Password, Scopes, SecurityScheme,
+    },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
 
@@ -40,10 +42,15 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
             Scopes::from_iter(SCOPES),
         )),
     ];
+    let pasted = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A token that you have, such as one of the form at /login.",
+        ));
     let mut api = Api::openapi();
-    api.components
-        .get_or_insert_default()
-        .add_security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new(flows)));
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new(flows)));
+    components.add_security_scheme("token", SecurityScheme::Http(pasted.build()));
     api
 }
 

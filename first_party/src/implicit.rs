@@ -5,12 +5,13 @@
 //! does.
 
 use axum::{
+    Extension,
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
 use common::{
-    Error, Params,
+    Params,
     error::{OAuthError, without_code},
     flow::Flow,
     params::Unchecked,
@@ -20,8 +21,8 @@ use common::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    narration::{IMPLICIT, implicit_grant},
-    password::{Login, User, authenticate},
+    narration::{IMPLICIT, implicit_grant, implicit_refusal},
+    password::{Authenticated, Login, authenticate},
     scopes::Scopes,
     token::Tokens,
 };
@@ -36,12 +37,10 @@ pub async fn submit(
     params: Unchecked,
 ) -> Result<Redirect, Response> {
     let request = AuthorizationRequest::submitted(&tokens, &headers, params)?;
-    let login = request.login()?;
-    let user = match authenticate(&login.username, &login.password).await {
-        Ok(user) => user,
-        Err(error) => return Err(without_code(error).await),
-    };
-    Ok(request.answer(&tokens, &login, &user))
+    let login = request.login(&tokens)?;
+    let user = authenticate(&login.username, &login.password).await;
+
+    request.answer(&tokens, &login, user).await
 }
 
 /// Replace this with your own list of clients. A redirect URI is compared to the last character:
@@ -70,27 +69,47 @@ impl AuthorizationRequest {
     /// # Errors
     /// 400, or the redirect to the client.
     pub fn check(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
+        Self::checked(tokens, params, "GET /login")
+    }
+
+    fn checked(tokens: &Tokens, params: Unchecked, what: &str) -> Result<Self, Response> {
+        const NAMES: [&str; 5] = [
+            "response_type",
+            "client_id",
+            "redirect_uri",
+            "scope",
+            "state",
+        ];
+        let shown = NAMES.map(|name| Some((name, params.get(name)?.to_owned())));
+        let flow = flow(tokens, params.get("state"));
+        Self::read(tokens, params).inspect_err(|refusal| {
+            implicit_refusal(&flow, what, shown.into_iter().flatten(), refusal);
+        })
+    }
+
+    fn read(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
         let client_id = params.get("client_id").unwrap_or_default().to_owned();
         let redirect_uri = registered_redirect_uri(tokens, &client_id)
             .filter(|registered| params.get("redirect_uri") == Some(registered))
             .ok_or_else(|| {
                 let why = "this client_id with this redirect_uri is not registered here";
-                Error::Malformed(why.into()).into_response()
+                OAuthError::invalid_request(why).into_page()
             })?;
         let state = params.get("state").map(str::to_owned);
-        let refuse = |error| {
+        let refuse = |error: OAuthError| {
+            tracing::info!("refused: {}: {}", error.error, error.description);
             let state = state.as_deref().map(|state| ("state", state));
-            let answer: Vec<_> = [("error", error)].into_iter().chain(state).collect();
-            redirect(&redirect_uri, &answer).into_response()
+            let answer = [("error", error.error)].into_iter().chain(state);
+            let answer: Vec<_> = answer.collect();
+            (Extension(error), redirect(&redirect_uri, &answer)).into_response()
         };
-        let params = params.check().map_err(|_| refuse("invalid_request"))?;
-        match params.get("response_type") {
-            Some("token") => {}
-            Some(_) => return Err(refuse("unsupported_response_type")),
-            None => return Err(refuse("invalid_request")),
+        let params = params.check().map_err(|_| refuse(MALFORMED))?;
+        if params.get("response_type") != Some("token") {
+            let is_missing = params.get("response_type").is_none();
+            return Err(refuse(if is_missing { NO_TYPE } else { OTHER_TYPE }));
         }
         let scopes = params.get("scope").unwrap_or_default().parse();
-        let scopes = scopes.map_err(|error: OAuthError| refuse(error.error))?;
+        let scopes = scopes.map_err(refuse)?;
         Ok(Self {
             params,
             client_id,
@@ -109,18 +128,19 @@ impl AuthorizationRequest {
         params: Unchecked,
     ) -> Result<Self, Response> {
         check_same_origin(headers, tokens.public_url()).map_err(IntoResponse::into_response)?;
-        Self::check(tokens, params)
+        Self::checked(tokens, params, POST)
     }
 
     /// What the user has entered.
     ///
     /// # Errors
     /// 400 when a user name or password is missing or cannot be one.
-    pub fn login(&self) -> Result<Login, Response> {
+    pub fn login(&self, tokens: &Tokens) -> Result<Login, Response> {
         let entered = |name| self.params.get(name).unwrap_or_default().to_owned();
         let (username, password) = (entered("username"), entered("password"));
         Login::new(self.client_id.clone(), self.scopes, username, password)
-            .map_err(|error| Error::from(error).into_response())
+            .map_err(OAuthError::into_page)
+            .inspect_err(|refusal| self.narrate(tokens, refusal))
     }
 
     /// What the form takes along, to be checked again when it comes back.
@@ -130,23 +150,66 @@ impl AuthorizationRequest {
         names.into_iter().filter_map(value).collect()
     }
 
-    /// The flow to which both requests with this `state` belong.
+    /// The flow to which this request belongs.
     pub(crate) fn flow(&self, tokens: &Tokens) -> Flow {
-        let state = self.params.get("state").map(str::to_owned);
-        // Without one, nothing says which form was submitted.
-        let state = state.unwrap_or_else(random_token);
-        tokens.flows().flow(IMPLICIT, &state)
+        flow(tokens, self.params.get("state"))
     }
 
-    /// Back to the client, with a token (section 4.2.2).
-    pub fn answer(&self, tokens: &Tokens, login: &Login, user: &User) -> Redirect {
-        let members = login.issue(tokens, user).members();
-        let state = self.params.get("state").map(|state| ("state", state));
-        let members = members.iter().map(|(name, value)| (*name, &**value));
-        let answer: Vec<_> = members.chain(state).collect();
-        implicit_grant(&self.flow(tokens), &answer);
-        redirect(&self.redirect_uri, &answer)
+    fn narrate(&self, tokens: &Tokens, refusal: &Response) {
+        implicit_refusal(&self.flow(tokens), POST, self.state(), refusal);
     }
+
+    fn state(&self) -> Option<(&'static str, &str)> {
+        Some(("state", self.params.get("state")?))
+    }
+
+    /// Back to the client, with a token (section 4.2.2), if the user has logged in.
+    ///
+    /// # Errors
+    /// That of the check, without the code that `/token` adds.
+    pub async fn answer(
+        &self,
+        tokens: &Tokens,
+        login: &Login,
+        user: Authenticated,
+    ) -> Result<Redirect, Response> {
+        let user = match user {
+            Ok(user) => user,
+            Err(refusal) => {
+                self.narrate(tokens, &refusal);
+                return Err(without_code(refusal).await);
+            }
+        };
+        let members = login.issue(tokens, &user).members();
+        let members = members.iter().map(|(name, value)| (*name, &**value));
+        let answer: Vec<_> = members.chain(self.state()).collect();
+        implicit_grant(&self.flow(tokens), &answer);
+        Ok(redirect(&self.redirect_uri, &answer))
+    }
+}
+
+const POST: &str = "POST /login, the form";
+
+const MALFORMED: OAuthError = OAuthError {
+    error: "invalid_request",
+    description: "a parameter is repeated or malformed",
+};
+
+const NO_TYPE: OAuthError = OAuthError {
+    error: "invalid_request",
+    description: "response_type is missing",
+};
+
+const OTHER_TYPE: OAuthError = OAuthError {
+    error: "unsupported_response_type",
+    description: "the response type here is token",
+};
+
+/// The flow to which all requests with this `state` belong.
+fn flow(tokens: &Tokens, state: Option<&str>) -> Flow {
+    // Without one, nothing says which form was submitted.
+    let state = state.map_or_else(random_token, str::to_owned);
+    tokens.flows().flow(IMPLICIT, &state)
 }
 
 /// The answer in the fragment, which browsers do not send to servers.

@@ -1,8 +1,6 @@
-#![cfg_attr(doc, doc = include_str!("../README.md"))]
-//!
-//! ## In code
-//!
 //! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
+//!
+//! `README.md`, beside `Cargo.toml`, is the walkthrough.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -117,7 +115,7 @@ async fn index(State(tokens): State<Tokens>) -> Page<Index> {
         (status = 401, description = "No token, or a bad one"),
         (status = 403, description = "A good token without the scope"),
     ),
-    security(("oauth2" = ["some.scope"]), ("oauth2" = ["third.scope"]))
+    security(("oauth2" = ["some.scope"]), ("oauth2" = ["third.scope"]), ("token" = []))
 )]
 async fn endpoint1(_: AnyOf<{ SOME | THIRD }>) -> Json<&'static str> {
     Json("Hello from endpoint 1")
@@ -136,7 +134,7 @@ async fn endpoint1(_: AnyOf<{ SOME | THIRD }>) -> Json<&'static str> {
         (status = 401, description = "No token, or a bad one"),
         (status = 403, description = "A good token without the scope"),
     ),
-    security(("oauth2" = ["other.scope"]), ("oauth2" = ["third.scope"]))
+    security(("oauth2" = ["other.scope"]), ("oauth2" = ["third.scope"]), ("token" = []))
 )]
 async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
     Json("Hello from endpoint 2")

@@ -1,14 +1,19 @@
 //! What the log and `GET /flow` tell of the two grants: never the password.
 
-use common::flow::{
-    Column::{First, Second, Third},
-    Flow, Kind, Source,
+use axum::response::Response;
+use common::{
+    error::OAuthError,
+    flow::{
+        Column::{First, Second, Third},
+        Flow, Kind, Messages, Source,
+    },
+    random_token,
 };
 
-use crate::token::TokenResponse;
+use crate::token::{TokenResponse, Tokens};
 
 /// The password grant: the client sees the password.
-pub const PASSWORD: Kind = Kind {
+const PASSWORD: Kind = Kind {
     title: "A password grant",
     columns: ["User", "Client", "first_party"],
 };
@@ -19,22 +24,16 @@ pub const IMPLICIT: Kind = Kind {
     columns: ["Client", "Browser", "first_party"],
 };
 
+/// What of a request or a response is shown, if the diagrams show such a parameter at all.
+type Parameters = [(&'static str, String)];
+
 /// A token request that has been granted.
-pub fn password_grant(flow: &Flow, client_id: &str, requested: &str, token: &TokenResponse) {
-    let source = Source {
-        rfc: "RFC 6749, section 4.3.2",
-        code: "token in first_party/src/password.rs",
-    };
+pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenResponse) {
+    let flow = tokens.flows().flow(PASSWORD, &token.access_token);
     let line = "1/2 a client gives us a user name and a password, which we accept; the client has \
                 seen the password";
-    flow.step(line, source, |draw| {
-        draw.plain((First, Second), "user name and password");
-        let request = [
-            ("grant_type", "password"),
-            ("client_id", client_id),
-            ("scope", requested),
-        ];
-        draw.message((Second, Third), "POST /token", request);
+    flow.step(line, TOKEN_REQUEST, |draw| {
+        draw_token_request(draw, request);
     });
 
     let source = Source {
@@ -48,6 +47,37 @@ pub fn password_grant(flow: &Flow, client_id: &str, requested: &str, token: &Tok
     flow.step(line, source, |draw| {
         draw.message((Third, Second), "200, as JSON", token.members());
     });
+}
+
+/// A token request that has been rejected: nothing leads to it, so it is a flow of its own.
+pub fn password_refusal(tokens: &Tokens, request: &Parameters, refusal: &Response) {
+    let flow = tokens.flows().flow(PASSWORD, &random_token());
+    flow.stop(reason(refusal), TOKEN_REQUEST, |draw| {
+        draw_token_request(draw, request);
+        let answer = format!("{}, as JSON", refusal.status().as_u16());
+        draw.message((Third, Second), answer, error(refusal));
+    });
+}
+
+const TOKEN_REQUEST: Source = Source {
+    rfc: "RFC 6749, section 4.3.2",
+    code: "token in first_party/src/password.rs",
+};
+
+fn draw_token_request(draw: &mut Messages<'_>, request: &Parameters) {
+    draw.plain((First, Second), "user name and password");
+    let request = request.iter().map(|(name, value)| (name, value));
+    draw.message((Second, Third), "POST /token", request);
+}
+
+/// Why a request has been rejected, as its response says it.
+fn reason(refusal: &Response) -> &'static str {
+    let of_status = refusal.status().canonical_reason().unwrap_or("Error");
+    OAuthError::of(refusal).map_or(of_status, |error| error.description)
+}
+
+fn error(refusal: &Response) -> Option<(&'static str, &'static str)> {
+    Some(("error", OAuthError::of(refusal)?.error))
 }
 
 /// An authorization request that is answered with the form.
@@ -88,7 +118,35 @@ pub fn implicit_grant(flow: &Flow, answer: &[(&str, &str)]) {
     flow.step(line, source, |draw| {
         let redirect = "303 to the client, with this after the #";
         draw.message((Third, Second), redirect, answer.iter().copied());
-        let get = "GET the redirect URI; a script of that page reads what is after the #";
-        draw.plain((Second, First), get);
+        draw.plain((Second, First), REDIRECTED);
+    });
+}
+
+const REDIRECTED: &str = "GET the redirect URI; a script of that page reads what is after the #";
+
+/// An authorization request, or the form that belongs to it, that has been rejected.
+pub fn implicit_refusal<V: AsRef<str>>(
+    flow: &Flow,
+    what: &str,
+    request: impl IntoIterator<Item = (&'static str, V)>,
+    refusal: &Response,
+) {
+    let source = Source {
+        rfc: "RFC 6749, section 4.2.2.1",
+        code: "AuthorizationRequest in first_party/src/implicit.rs",
+    };
+    flow.stop(reason(refusal), source, |draw| {
+        draw.message((Second, Third), what, request);
+        if refusal.status().is_redirection() {
+            let redirect = "303 to the client, with this after the #";
+            draw.message((Third, Second), redirect, error(refusal));
+            draw.plain((Second, First), REDIRECTED);
+        } else {
+            let answer = format!(
+                "{}, to the user and not to the client",
+                refusal.status().as_u16()
+            );
+            draw.plain((Third, Second), answer);
+        }
     });
 }

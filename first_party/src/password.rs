@@ -18,7 +18,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    narration::{PASSWORD, password_grant},
+    narration::{password_grant, password_refusal},
     scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
@@ -93,7 +93,13 @@ impl TokenRequest {
     ///
     /// # Errors
     /// Those of RFC 6749, section 5.2.
-    pub fn check(self) -> Result<Login, OAuthError> {
+    pub fn check(self, tokens: &Tokens) -> Result<Login, Response> {
+        let request = self.shown();
+        let login = self.read().map_err(IntoResponse::into_response);
+        login.inspect_err(|refusal| password_refusal(tokens, &request, refusal))
+    }
+
+    fn read(self) -> Result<Login, OAuthError> {
         if !matches!(self.grant_type.as_deref(), None | Some("password")) {
             return Err(OAuthError {
                 error: "unsupported_grant_type",
@@ -107,11 +113,22 @@ impl TokenRequest {
         let scopes = self.scope.unwrap_or_default().parse()?;
         Login::new(client_id, scopes, self.username, self.password)
     }
+
+    /// What `GET /flow` shows of it.
+    fn shown(&self) -> Vec<(&'static str, String)> {
+        let parameters = [
+            ("grant_type", &self.grant_type),
+            ("client_id", &self.client_id),
+            ("scope", &self.scope),
+        ];
+        let shown = |(name, value): (_, &Option<String>)| Some((name, value.clone()?));
+        parameters.into_iter().filter_map(shown).collect()
+    }
 }
 
 /// What a user has entered, and what for. Whether the password is right remains to be seen.
 pub struct Login {
-    /// At most [`MAX_NAME`] bytes, and not the name of a client.
+    /// At most `MAX_NAME` bytes, and not the name of a client.
     pub username: String,
     /// As it was entered.
     pub password: String,
@@ -154,12 +171,20 @@ impl Login {
         tokens.issue(&user.subject, &self.client_id, self.scopes & user.scopes)
     }
 
-    /// The response to a client whose user has logged in.
-    pub fn answer(&self, tokens: &Tokens, user: &User) -> TokenAnswer {
-        let token = self.issue(tokens, user);
-        let flow = tokens.flows().flow(PASSWORD, &token.access_token);
-        password_grant(&flow, &self.client_id, &self.scopes.to_string(), &token);
-        (NO_STORE, Json(token))
+    /// The response to a client: a token if its user has logged in.
+    ///
+    /// # Errors
+    /// That of the check.
+    pub fn answer(&self, tokens: &Tokens, user: Authenticated) -> Result<TokenAnswer, Response> {
+        let request = [
+            ("grant_type", "password".to_owned()),
+            ("client_id", self.client_id.clone()),
+            ("scope", self.scopes.to_string()),
+        ];
+        let user = user.inspect_err(|refusal| password_refusal(tokens, &request, refusal))?;
+        let token = self.issue(tokens, &user);
+        password_grant(tokens, &request, &token);
+        Ok((NO_STORE, Json(token)))
     }
 }
 
@@ -187,8 +212,8 @@ pub async fn token(
     State(tokens): State<Tokens>,
     Strict(request): Strict<TokenRequest>,
 ) -> Result<TokenAnswer, Response> {
-    let login = request.check().map_err(IntoResponse::into_response)?;
-    let user = authenticate(&login.username, &login.password).await?;
+    let login = request.check(&tokens)?;
+    let user = authenticate(&login.username, &login.password).await;
 
-    Ok(login.answer(&tokens, &user))
+    login.answer(&tokens, user)
 }

@@ -1,5 +1,8 @@
 //! The walkthrough of `first_party`, as a person does it: in a real browser, with Swagger UI.
 
+#[path = "browser/clicks.rs"]
+mod clicks;
+
 use testing::{
     chromium::{By, Chromium},
     start,
@@ -159,7 +162,7 @@ async fn a_person_gets_a_token_with_the_form() {
     browser.press("/login").await;
     browser.see("User name").await;
     browser.assert_well_made().await;
-    browser.picture("login.png").await;
+    browser.picture("login.webp").await;
     browser.type_into("username", "johndoe").await;
     browser.type_into("password", "secret123").await;
     browser.press("Submit").await;

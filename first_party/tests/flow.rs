@@ -59,6 +59,15 @@ fn assert_in_order(page: &str, steps: &[&str]) {
     assert!(found.is_sorted(), "{found:?}: {page}");
 }
 
+fn assert_no_part_of(page: &str, secrets: &[impl AsRef<str>]) {
+    for secret in secrets {
+        for part in secret.as_ref().as_bytes().windows(8) {
+            let part = std::str::from_utf8(part).expect("ASCII");
+            assert!(!page.contains(part), "{part} of a secret is on the page");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_page_shows_each_step_of_a_password_grant() {
     let server = server().await;
@@ -95,6 +104,118 @@ async fn the_page_shows_each_step_of_an_implicit_grant_as_one_flow() {
     assert_eq!(page.matches("<section").count(), 1, "{page}");
 }
 
+type Field = (&'static str, &'static str);
+
+/// What is wrong with a request, the reason on the page, and what else must be on it.
+const REJECTED: [(Field, &str, &str); 4] = [
+    (
+        ("scope", "all"),
+        "there is no such scope",
+        "<dd>invalid_scope</dd>",
+    ),
+    (
+        ("password", ""),
+        "username and password are required",
+        "<dd>invalid_request</dd>",
+    ),
+    (
+        ("grant_type", "client_credentials"),
+        "the grant type here is password",
+        "<dd>unsupported_grant_type</dd>",
+    ),
+    (
+        ("username", "client:ada-lovelace"),
+        "no user name begins like this",
+        "400, as JSON",
+    ),
+];
+
+// check 258
+#[tokio::test]
+async fn a_token_request_that_is_rejected_shows_where_it_stopped_and_why() {
+    for (change, why, shown) in REJECTED {
+        let server = server().await;
+        let mut form = vec![("username", "ada-lovelace"), ("password", PASSWORD)];
+        form.retain(|(name, _)| *name != change.0);
+        form.push(change);
+        assert_eq!(ask(&server, &form).await.status, 400);
+        let page = page(&server).await;
+        let stopped = format!("It stopped here: {why}");
+        let source = "token in first_party/src/password.rs";
+        assert_in_order(
+            &page,
+            &["A password grant", &stopped, "POST /token", shown, source],
+        );
+        assert_no_part_of(&page, &[PASSWORD, "ada-lovelace"]);
+    }
+}
+
+// check 258
+#[tokio::test]
+async fn an_implicit_grant_that_is_rejected_shows_where_it_stopped_and_why() {
+    let state = "a-state-of-the-client";
+    for (from, to, status, why, shown) in [
+        (
+            "some.scope",
+            "all",
+            303,
+            "there is no such scope",
+            "<dd>invalid_scope</dd>",
+        ),
+        (
+            "=token",
+            "=code",
+            303,
+            "the response type here is token",
+            "303 to the client",
+        ),
+        (
+            "swagger",
+            "other",
+            400,
+            "this client_id with this",
+            "and not to the client",
+        ),
+    ] {
+        let server = server().await;
+        let request = request(&server, state).replacen(from, to, 1);
+        let path = format!("/login?{request}");
+        let answer = Browser::new().visit(url(&server, &path)).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(status == 400, answer.body.contains("href=\"/flow\""));
+        let page = page(&server).await;
+        let stopped = format!("It stopped here: {why}");
+        assert_in_order(&page, &["An implicit grant", &stopped, "GET /login", shown]);
+        assert_no_part_of(&page, &[state]);
+    }
+}
+
+// check 258
+#[tokio::test]
+async fn a_form_that_is_rejected_is_in_the_flow_of_its_request() {
+    let server = server().await;
+    let mut browser = Browser::new();
+    let path = format!("/login?{}", request(&server, "a-state-of-the-client"));
+    let form = browser.visit(url(&server, &path)).await;
+    let mut fields = form.hidden_fields();
+    fields.push(("password".into(), PASSWORD.into()));
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let answer = browser.post(url(&server, "/login"), &fields).await;
+    assert_eq!(answer.status, 400);
+    let page = page(&server).await;
+    let steps = [
+        "1/3 a client",
+        "It stopped here: username and password are required",
+        "POST /login",
+    ];
+    assert_in_order(&page, &steps);
+    assert_eq!(page.matches("<section").count(), 1, "{page}");
+    assert_no_part_of(&page, &[PASSWORD, "a-state-of-the-client"]);
+}
+
 #[tokio::test]
 async fn the_start_page_links_to_it() {
     let server = server().await;
@@ -120,12 +241,7 @@ async fn the_page_shows_no_secret_and_no_part_of_one() {
     let page = page(&server).await;
     assert_eq!(page.matches("<section").count(), 2);
     assert!(page.contains("class=\"hash\""));
-    for secret in secrets {
-        for part in secret.as_bytes().windows(8) {
-            let part = std::str::from_utf8(part).expect("ASCII");
-            assert!(!page.contains(part), "{part} of a secret is on the page");
-        }
-    }
+    assert_no_part_of(&page, &secrets);
 }
 
 // check 257

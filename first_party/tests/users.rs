@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, sync::atom
 
 use common::server::Server;
 use first_party::scopes::Scopes;
-use reqwest::Method;
+use reqwest::{
+    Method,
+    header::{self, HeaderMap, HeaderValue},
+};
 use serde_json::json;
 use sqlx::SqlitePool;
 use testing::{
@@ -771,4 +774,46 @@ async fn passwords_that_everybody_knows_are_for_this_machine_alone() {
         assert!(problems.starts_with("error: DATABASE_URL "), "{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");
     }
+}
+
+// check 258
+#[tokio::test]
+async fn a_wrong_password_is_where_the_grant_stopped() {
+    let (server, _) = server().await;
+    for _ in 0..=MAX_FAILURES {
+        log_in(&server, "johndoe", "a-wrong-password", "some.scope").await;
+    }
+    let page = Browser::new().visit(server.public_url.join("/flow")).await;
+    for part in [
+        "It stopped here: Incorrect username or password",
+        "<dd>invalid_grant</dd>",
+        "It stopped here: Too Many Requests",
+        "429, as JSON",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    assert!(!page.body.contains("johndoe") && !page.body.contains("a-wrong-password"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_in_the_form_leads_to_where_the_grant_stopped() {
+    let (server, _) = server().await;
+    let redirect_uri = server.public_url.join("/docs/oauth2-redirect.html");
+    let form = [
+        ("response_type", "token"),
+        ("client_id", "swagger"),
+        ("redirect_uri", &redirect_uri),
+        ("username", "johndoe"),
+        ("password", "a-wrong-password"),
+    ];
+    let mut browser = Browser::new();
+    let request = browser.request(Method::POST, server.public_url.join("/login"));
+    let html = (header::ACCEPT, HeaderValue::from_static("text/html"));
+    let request = request.headers(HeaderMap::from_iter([html])).form(&form);
+    let answer = browser.send(request).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("href=\"/flow\""), "{}", answer.body);
+    let page = browser.visit(server.public_url.join("/flow")).await;
+    let stopped = "It stopped here: Incorrect username or password";
+    assert!(page.body.contains(stopped), "{}", page.body);
 }

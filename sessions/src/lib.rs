@@ -1,19 +1,17 @@
-#![cfg_attr(doc, doc = include_str!("../README.md"))]
-//!
-//! ## In code
-//!
 //! The authorization code flow, and a session: the token stays behind a cookie.
+//!
+//! `README.md`, beside `Cargo.toml`, is the walkthrough.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
-//! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
+//! | [`session`] | the two cookies, and the guard [`LoggedIn`] |
 //! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
 //! | [`refresh`] | the provider's token, renewed when it has expired |
 //! | [`users`] | what logged-in users get |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
-//! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
+//! session; from then on a handler that takes a [`LoggedIn`] is for that user:
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};
@@ -168,7 +166,7 @@ async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index
         "sessions: log in and stay logged in",
         Index {
             provider: oauth.provider().name.clone(),
-            login_url: oauth.public_url().join("/login"),
+            login_url: oauth.public_url().join("/login?next=/"),
             user: user.map(|LoggedIn(session)| session.identity.name),
             flow: oauth.flows().are_shown(),
         },

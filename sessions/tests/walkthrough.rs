@@ -21,7 +21,7 @@ async fn a_person_logs_in_is_known_and_logs_out() {
     );
     assert!(index.body.contains("Nobody is logged in"), "{}", index.body);
     let link = format!(
-        "<a href=\"{}/login\">Log in with the demo provider</a>",
+        "<a href=\"{}/login?next=/\">Log in with the demo provider</a>",
         server.public_url
     );
     assert!(index.body.contains(&link), "{}", index.body);

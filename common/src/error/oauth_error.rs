@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     Detail, Error,
-    negotiate::{Finished, is_error, is_finished, reason, replace_body},
+    negotiate::{Finished, StopsFlow, is_error, is_finished, reason, replace_body},
     too_slow,
 };
 
@@ -48,6 +48,18 @@ impl OAuthError {
             description,
         }
     }
+
+    /// The error that a response was made of, for a log or a diagram. A response that says `429` or
+    /// the like has none.
+    pub fn of(response: &Response) -> Option<Self> {
+        response.extensions().get().copied()
+    }
+
+    /// For a form that a person sends: the description without the code.
+    pub fn into_page(self) -> Response {
+        let stopped = (Extension(StopsFlow), Extension(self));
+        (stopped, Error::Malformed(self.description.into())).into_response()
+    }
 }
 
 #[derive(Serialize)]
@@ -63,7 +75,7 @@ impl IntoResponse for OAuthError {
             error: self.error,
             error_description: self.description,
         });
-        let response = (NO_STORE, Extension(Finished), body);
+        let response = (NO_STORE, Extension(Finished), Extension(self), body);
         if self.error == "invalid_client" {
             let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"client\"")];
             (StatusCode::UNAUTHORIZED, challenge, response).into_response()
@@ -73,18 +85,13 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// For a form that a person sends: the description without the code.
-impl From<OAuthError> for Error {
-    fn from(error: OAuthError) -> Self {
-        Self::Malformed(error.description.into())
-    }
-}
-
-/// The same for an error that is a response already; 429 and the like keep their status.
+/// [`OAuthError::into_page`] for an error that is a response already; 429 and the like keep their
+/// status.
 pub async fn without_code(mut response: Response) -> Response {
     let reason = reason(&mut response).await;
     replace_body(&mut response, Detail::of(reason));
     response.extensions_mut().remove::<Finished>();
+    response.extensions_mut().insert(StopsFlow);
     response
 }
 

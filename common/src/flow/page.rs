@@ -33,7 +33,7 @@ async fn flow(State(flows): State<Flows>) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let flows = recorder.flows().iter().rev().cloned().collect();
-    Page::new("The last flows", Diagrams { flows }).into_response()
+    Page::new("Recent flows", Diagrams { flows }).into_response()
 }
 
 impl Recorded {

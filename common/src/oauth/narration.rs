@@ -72,7 +72,11 @@ impl OAuth {
                     draw(messages);
                 },
             ),
-            Err(error) => flow.stop(error, source, draw),
+            Err(error) => flow.stop(error, source, |messages| {
+                draw(messages);
+                let answer = format!("{}, and no token", error.status().as_u16());
+                messages.plain((Server, Browser), answer);
+            }),
         }
     }
 
@@ -94,7 +98,7 @@ impl OAuth {
             ("client_id", &self.0.provider.client_id),
         ];
         let line = format!(
-            "3/4 we give {} the code and the PKCE verifier; the token comes to us, past the browser",
+            "3/4 we give {} the code and the PKCE verifier; the token comes to us, and not through the browser",
             self.0.provider.name
         );
         let flow = self.login(state);

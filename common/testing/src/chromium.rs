@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 pub use thirtyfour::{By, Key};
 use thirtyfour::{
@@ -290,12 +291,14 @@ impl Chromium {
         }
     }
 
-    /// A picture of what a person sees, as a PNG file.
-    pub async fn screenshot(&self, path: impl AsRef<Path>) {
-        self.driver
-            .screenshot(path.as_ref())
-            .await
-            .expect("a picture");
+    /// A picture of what a person sees, as a WebP file.
+    async fn screenshot(&self, path: impl AsRef<Path>) {
+        let format = json!({"format": "webp", "quality": 80});
+        let cdp = self.driver.cdp();
+        let picture = cdp.send_raw("Page.captureScreenshot", format).await;
+        let picture = picture.expect("a picture");
+        let picture = BASE64_STANDARD.decode(picture["data"].as_str().expect("Base64"));
+        fs::write(path, picture.expect("Base64")).expect("a file");
     }
 
     /// Where the browser is.

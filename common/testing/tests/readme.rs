@@ -79,6 +79,9 @@ fn every_link_path_and_name_leads_to_something() {
     for readme in Readme::all() {
         assert_none(&[links::problems(&readme), names::problems(&readme)].concat());
     }
+    let others = Readme::others();
+    assert!(others.len() >= 3);
+    assert_none(&others.iter().flat_map(links::of_links).collect::<Vec<_>>());
 }
 
 #[test]
@@ -191,6 +194,8 @@ fn a_dead_link_path_or_name_is_reported() {
     for wrong in [
         "[x](#b)",
         "[x](LICENSE-BSD)",
+        "[x](basic/README.md#b)",
+        "<img src=\"basic/none.webp\">",
         "[MIT](LICENSE-MIT#x)",
         "[basic/src/main.rs](basic/src/lib.rs)",
         "`basic/src/libs.rs`",

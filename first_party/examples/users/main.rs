@@ -23,7 +23,7 @@ use axum::{
 use common::{
     Error,
     database::DatabaseError,
-    error::{oauth_endpoint, without_code},
+    error::oauth_endpoint,
     flow,
     params::{Strict, Unchecked},
     server::{get_and_post, get_only, protect},
@@ -71,10 +71,10 @@ async fn token(
     State(users): State<Users>,
     Strict(request): Strict<TokenRequest>,
 ) -> Result<TokenAnswer, Response> {
-    let login = request.check().map_err(IntoResponse::into_response)?;
-    let user = users.authenticate(&login.username, &login.password).await?;
+    let login = request.check(&users.tokens)?;
+    let user = users.authenticate(&login.username, &login.password).await;
 
-    Ok(login.answer(&users.tokens, &user))
+    login.answer(&users.tokens, user)
 }
 
 /// `POST /login`: the implicit grant, likewise.
@@ -84,12 +84,10 @@ async fn submit(
     params: Unchecked,
 ) -> Result<Redirect, Response> {
     let request = AuthorizationRequest::submitted(&users.tokens, &headers, params)?;
-    let login = request.login()?;
-    let user = match users.authenticate(&login.username, &login.password).await {
-        Ok(user) => user,
-        Err(error) => return Err(without_code(error).await),
-    };
-    Ok(request.answer(&users.tokens, &login, &user))
+    let login = request.login(&users.tokens)?;
+    let user = users.authenticate(&login.username, &login.password).await;
+
+    request.answer(&users.tokens, &login, user).await
 }
 
 /// `GET /users/me/`: who the token belongs to.

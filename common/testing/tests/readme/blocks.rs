@@ -45,6 +45,17 @@ impl Readme {
             .collect()
     }
 
+    /// The other documents, whose commands are not run.
+    pub fn others() -> Vec<Self> {
+        let folder = fs::read_dir(root().join(".github")).expect("the folder");
+        let files = folder.map(|entry| entry.expect("an entry").file_name());
+        files
+            .map(|file| format!(".github/{}", file.display()))
+            .filter(|file| Path::new(file).extension().is_some_and(|it| it == "md"))
+            .map(|file| Self::parse(&file, &read(&file)))
+            .collect()
+    }
+
     pub fn parse(file: &str, text: &str) -> Self {
         let mut readme = Self {
             file: file.to_owned(),

@@ -4,18 +4,30 @@ use std::path::Path;
 
 use crate::{blocks::Readme, read, root};
 
-/// The links within the repository that lead nowhere.
+/// The links and paths within the repository that lead nowhere.
 pub fn problems(readme: &Readme) -> Vec<String> {
+    let paths = readme.spans().filter(|(_, span)| is_path(span));
+    let missing =
+        paths.filter(|(_, path)| !readme.resolve(path).exists() && !root().join(path).exists());
+    let missing = missing.map(|(line, path)| format!("{}: there is no `{path}`", readme.at(line)));
+    of_links(readme).into_iter().chain(missing).collect()
+}
+
+/// The links within the repository, and the pictures, that lead nowhere.
+pub fn of_links(readme: &Readme) -> Vec<String> {
     let mut problems = Vec::new();
     for (number, line) in &readme.prose {
-        for (_, text, target) in of_line(line).filter(|(_, _, target)| !target.contains("://")) {
+        let pictures = line.split("src=\"").skip(1);
+        let pictures = pictures.filter_map(|rest| Some(("", rest.split('"').next()?)));
+        let links = of_line(line).map(|(_, text, target)| (text, target));
+        let links = links.chain(pictures);
+        for (text, target) in links.filter(|(_, target)| !target.contains("://")) {
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
             let what = if !readme.resolve(path).exists() {
                 format!("the link leads nowhere: {target}")
             } else if !anchor.is_empty() && !has_heading(readme, path, anchor) {
                 format!("there is no such heading: {target}")
-            } else if is_path(text) && text.trim_end_matches('/') != path && !path.starts_with(text)
-            {
+            } else if is_path(text) && !path.starts_with(text) && !Path::new(path).ends_with(text) {
                 format!("the link says {text} and leads to {path}")
             } else {
                 continue;
@@ -23,11 +35,6 @@ pub fn problems(readme: &Readme) -> Vec<String> {
             problems.push(format!("{}: {what}", readme.at(*number)));
         }
     }
-    let paths = readme.spans().filter(|(_, span)| is_path(span));
-    let missing =
-        paths.filter(|(_, path)| !readme.resolve(path).exists() && !root().join(path).exists());
-    problems
-        .extend(missing.map(|(line, path)| format!("{}: there is no `{path}`", readme.at(line))));
     problems
 }
 
