@@ -1,7 +1,9 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! ## In code
+//!
 //! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
 //! takes it back and shows the token.
-//!
-//! `README.md`, beside `Cargo.toml`, is the walkthrough.
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Seen from a browser:
 //!

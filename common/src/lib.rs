@@ -1,6 +1,8 @@
-//! What the three servers share, or what may exist only once because it is security.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, has the settings, a tour of the code, and the way to production.
+//! ## In code
+//!
+//! What the three servers share, or what may exist only once because it is security.
 //!
 //! A server is a function from what it needs to its routes. This is a whole one, which logs people
 //! in at a provider and greets them:

@@ -1,17 +1,19 @@
-//! The authorization code flow, and a session: the token stays behind a cookie.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, is the walkthrough.
+//! ## In code
+//!
+//! The authorization code flow, and a session: the token stays behind a cookie.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
-//! | [`session`] | the two cookies, and the guard [`LoggedIn`] |
+//! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
 //! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
 //! | [`refresh`] | the provider's token, renewed when it has expired |
 //! | [`users`] | what logged-in users get |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
-//! session; from then on a handler that takes a [`LoggedIn`] is for that user:
+//! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};
