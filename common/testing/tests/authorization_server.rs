@@ -17,8 +17,9 @@ use axum::{
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use testing::{
-    Answer, Browser,
+    Answer, Browser, param_of,
     program::{Program, binary, default_ports, example},
+    provider::{Provider, Reply},
 };
 use tokio::{
     net::TcpListener,
@@ -26,8 +27,9 @@ use tokio::{
 };
 
 /// The authorization server, and what passes on the wire before it.
-struct Provider {
+struct AuthorizationServer {
     program: Program,
+    public_url: String,
     wire: Wire,
     /// The client and its secret, from the commands.
     secret: String,
@@ -73,7 +75,7 @@ impl Wire {
     }
 }
 
-impl Provider {
+impl AuthorizationServer {
     /// Starts it with no client set, so that it makes one and prints how to log in as it.
     async fn start() -> Self {
         let ports = default_ports();
@@ -86,8 +88,8 @@ impl Provider {
         serving.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
 
         let public_url = format!("http://localhost:{port}");
-        let server = example("first_party", "authorization_server");
-        let program = Program::start(&server, &[("PUBLIC_URL", &public_url)]);
+        let binary = example("first_party", "authorization_server");
+        let program = Program::start(&binary, &[("PUBLIC_URL", &public_url)]);
         wire.target
             .lock()
             .expect("no panic before")
@@ -99,6 +101,7 @@ impl Provider {
         let secret = secret.split(' ').next().expect("a secret").to_owned();
         Self {
             program,
+            public_url,
             wire,
             secret,
             _wire: serving,
@@ -151,23 +154,26 @@ impl Provider {
     }
 }
 
-/// Logs in at the authorization server as a person does: the password, then Allow. Returns what the
-/// application says to the code.
+/// Logs in as a person does; what the application says to the code.
 async fn log_in(browser: &mut Browser, login: &str) -> Answer {
-    let mut answer = browser.visit(login).await;
+    let login = browser.visit(login).await;
+    let callback = allow(browser, login.location()).await;
+    browser.visit(callback).await
+}
+
+/// The password and `Allow` at the authorization server; the URL by which it answers the client.
+async fn allow(browser: &mut Browser, authorize: &str) -> String {
+    let mut next = authorize.to_owned();
     for fields in [
         &[("username", "johndoe"), ("password", "secret123")][..],
         &[("decision", "allow")],
     ] {
-        let page = browser.visit(next(&answer)).await;
-        answer = submit(browser, &page, fields).await;
+        let page = browser.visit(&next).await;
+        let answer = submit(browser, &page, fields).await;
+        let url = answer.url.join(answer.location()).expect("a URL");
+        next = url.into();
     }
-    browser.visit(next(&answer)).await
-}
-
-fn next(answer: &Answer) -> String {
-    let next = answer.url.join(answer.location()).expect("a URL");
-    next.into()
+    next
 }
 
 async fn submit(browser: &mut Browser, page: &Answer, fields: &[(&str, &str)]) -> Answer {
@@ -196,16 +202,16 @@ async fn log_out(browser: &mut Browser, app: Program) {
 // check 230 for A B
 #[tokio::test]
 async fn basic_shows_the_tokens_of_the_authorization_server() {
-    let provider = Provider::start().await;
-    let app = provider.run("cargo run -p basic", &binary("basic"));
+    let server = AuthorizationServer::start().await;
+    let app = server.run("cargo run -p basic", &binary("basic"));
     let answer = log_in(&mut Browser::new(), &app.join("/login")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let tokens = answer.json();
     assert_eq!(tokens["scope"], "openid profile some.scope");
     let token = tokens["access_token"].as_str().expect("a token");
-    assert_eq!(provider.introspect(token).await["sub"], "johndoe");
+    assert_eq!(server.introspect(token).await["sub"], "johndoe");
     let mut browser = Browser::new();
-    let endpoint = provider.program.join("/endpoint1");
+    let endpoint = server.program.join("/endpoint1");
     let request = browser.request(Method::GET, endpoint).bearer_auth(token);
     let answer = browser.send(request.header("host", "localhost")).await;
     assert_eq!(answer.body, "\"Hello from endpoint 1\"");
@@ -214,31 +220,31 @@ async fn basic_shows_the_tokens_of_the_authorization_server() {
 // check 230 for A S
 #[tokio::test]
 async fn sessions_refreshes_and_revokes_at_the_authorization_server() {
-    let provider = Provider::start().await;
-    let app = provider.run("cargo run -p sessions", &binary("sessions"));
+    let server = AuthorizationServer::start().await;
+    let app = server.run("cargo run -p sessions", &binary("sessions"));
     let mut browser = Browser::new();
     let answer = log_in(&mut browser, &app.join("/login")).await;
     assert_eq!(answer.location(), "/users/me");
-    assert_eq!(provider.issued().len(), 1);
-    assert_eq!(provider.active().await, [true; 2]);
+    assert_eq!(server.issued().len(), 1);
+    assert_eq!(server.active().await, [true; 2]);
 
     // The token has expired, says the wire.
     let user = browser.get(app.join("/users/me")).await;
     assert_eq!(user.json()["sub"], "johndoe", "{}", user.body);
-    assert_eq!(provider.issued().len(), 2);
+    assert_eq!(server.issued().len(), 2);
     let rotated = [true, false, true, true];
-    assert_eq!(provider.active().await, rotated, "each works once");
+    assert_eq!(server.active().await, rotated, "each works once");
 
     log_out(&mut browser, app).await;
-    assert_eq!(provider.active().await, [false; 4]);
+    assert_eq!(server.active().await, [false; 4]);
 }
 
 // check 230 for A S
 #[tokio::test]
 async fn providers_finds_the_authorization_server_and_revokes_there() {
-    let provider = Provider::start().await;
+    let server = AuthorizationServer::start().await;
     let cargo_run = "cargo run -p sessions --example providers";
-    let app = provider.run(cargo_run, &example("sessions", "providers"));
+    let app = server.run(cargo_run, &example("sessions", "providers"));
     let mut browser = Browser::new();
     let answer = log_in(&mut browser, &app.join("/login/oidc")).await;
     assert_eq!(answer.location(), "/users/me");
@@ -247,8 +253,78 @@ async fn providers_finds_the_authorization_server_and_revokes_there() {
         (&account["provider"], &account["subject"]),
         (&json!("oidc"), &json!("johndoe"))
     );
-    assert!(provider.active().await.contains(&true));
+    assert!(server.active().await.contains(&true));
 
     log_out(&mut browser, app).await;
-    assert!(!provider.active().await.contains(&true));
+    assert!(!server.active().await.contains(&true));
+}
+
+/// Begins a login at the provider of an attacker, who sends the browser on to the honest server, as if
+/// the client had: the state and the challenge are those of this login. What the client then says to
+/// the honest answer.
+async fn mix_up(
+    server: &AuthorizationServer,
+    attacker: &Provider,
+    (binary, path, vars): (&str, &str, &[(&str, &str)]),
+) -> Answer {
+    let at = [("BIND_ADDR", "127.0.0.1:5000")];
+    let app = Program::start(binary, &[vars, &at].concat());
+    let mut browser = Browser::new();
+    let login = browser.visit(app.join(path)).await;
+    let lured = login
+        .location()
+        .replace(&attacker.origin, &server.public_url);
+    assert_ne!(lured, login.location());
+    let callback = allow(&mut browser, &lured).await;
+    assert_eq!(param_of(&callback, "iss"), server.public_url);
+    assert_ne!(param_of(&callback, "code"), "");
+    browser.get(callback).await
+}
+
+fn assert_refused(answer: &Answer, attacker: &Provider) {
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("from another provider"), "{detail}");
+    assert_eq!(attacker.token_requests(), 0, "the attacker gets the code");
+}
+
+// check 228 for A S
+#[tokio::test]
+async fn a_code_of_the_authorization_server_is_not_given_to_another_provider() {
+    let server = AuthorizationServer::start().await;
+    let attacker = Provider::start().await;
+    let own = [
+        ("ISSUER", &*attacker.origin),
+        ("CLIENT_ID", "demo"),
+        ("SCOPES", "openid"),
+    ];
+    let vars = attacker.settings_and(&own);
+    let sessions = (&*binary("sessions"), "/login", &*vars);
+    let answer = mix_up(&server, &attacker, sessions).await;
+    assert_refused(&answer, &attacker);
+}
+
+// check 228 for A S
+#[tokio::test]
+async fn a_code_of_the_authorization_server_is_not_given_to_another_openid_provider() {
+    let server = AuthorizationServer::start().await;
+    let attacker = Provider::scripted(|seen| {
+        let origin = format!("http://{}", seen.header("host"));
+        let metadata = json!({
+            "issuer": origin,
+            "authorization_endpoint": format!("{origin}/authorize"),
+            "token_endpoint": format!("{origin}/token"),
+            "jwks_uri": format!("{origin}/keys"),
+        });
+        (seen.path == "/.well-known/openid-configuration").then(|| Reply::json(200, &metadata))
+    })
+    .await;
+    let vars = [
+        ("OIDC_ISSUER", &*attacker.origin),
+        ("OIDC_CLIENT_ID", "demo"),
+        ("OIDC_CLIENT_SECRET", "client-password"),
+    ];
+    let providers = (&*example("sessions", "providers"), "/login/oidc", &vars[..]);
+    let answer = mix_up(&server, &attacker, providers).await;
+    assert_refused(&answer, &attacker);
 }
