@@ -68,7 +68,7 @@ where
 
 /// The token in the header, the only place: URLs end up in logs, and browsers send cookies along
 /// with the requests of other sites.
-fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
+pub fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
     // A proxy may read the one, and we the other.
     if headers
         .get_all(header::AUTHORIZATION)

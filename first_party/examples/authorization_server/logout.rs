@@ -12,12 +12,13 @@ use common::{
     database::DatabaseError,
     server::{PublicHost, check_same_origin},
 };
+use first_party::token::object;
 use jsonwebtoken::crypto;
 use serde::Deserialize;
 use tower_cookies::Cookies;
 use url::Url;
 
-use super::{access_token::object, settings::Server, tokens::IdClaims};
+use super::{settings::Server, tokens::IdClaims};
 
 #[derive(Template)]
 #[template(path = "authorization_server/logout.html")]
@@ -137,8 +138,8 @@ impl Server {
         })
     }
 
-    /// What an ID token of ours says, also an expired one (section 2).
-    async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
+    /// What an ID token of ours says, also an expired one (RP-Initiated Logout, section 2).
+    pub async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
         let parts = token.rsplit_once('.').and_then(|(message, signature)| {
             let (header, claims) = message.split_once('.')?;
             Some((

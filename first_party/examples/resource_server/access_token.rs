@@ -5,18 +5,18 @@
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
-use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use axum_extra::headers::Authorization;
 use common::{server::get_only, unix_now};
 use first_party::{
-    bearer::BearerError,
+    bearer::{BearerError, bearer},
     scopes::{OTHER, SOME, Scopes, THIRD},
+    token::object,
 };
 use jsonwebtoken::{Algorithm, crypto};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 
@@ -88,8 +88,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let accepted = Accepted::from_ref(state);
-        let token = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
-        let claims = verify(&token, &accepted.keys, &accepted.issuer).await?;
+        let Authorization(bearer) = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
+        let claims = verify(bearer.token(), &accepted.keys, &accepted.issuer).await?;
         let claims = claims.filter(|claims| claims.aud == accepted.audience);
         let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
         let allowed = Scopes::of(ALLOWED);
@@ -98,22 +98,6 @@ where
         }
         Err(BearerError::InsufficientScope(allowed.to_string()).into_response())
     }
-}
-
-/// The token of a request. In the header alone: URLs end up in logs, and cookies are sent by other
-/// sites too (RFC 6750, section 2).
-pub fn bearer(headers: &HeaderMap) -> Result<String, BearerError> {
-    if headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .nth(1)
-        .is_some()
-    {
-        return Err(BearerError::Ambiguous);
-    }
-    let bearer = headers.typed_get::<Authorization<Bearer>>();
-    let bearer = bearer.ok_or(BearerError::NotAuthenticated)?;
-    Ok(bearer.token().to_owned())
 }
 
 /// What an access token says (RFC 9068, section 2.2). Its scopes are more than those of this API:
@@ -172,11 +156,4 @@ fn parse(token: &str) -> Option<(&str, &str, TokenHeader)> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, _) = message.split_once('.')?;
     Some((message, signature, object(header)?))
-}
-
-/// What a part of a token says. It must be an object: serde takes a list for a struct too.
-pub fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(&json).ok())?
 }
