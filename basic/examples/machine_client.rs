@@ -1,8 +1,8 @@
-//! `cargo run -p basic --example machine_client`: a program that calls an API in its own name,
-//! without a person and without a browser (RFC 6749, section 4.4).
+//! `cargo run -p basic --example machine_client`: a program that calls an API on its own behalf,
+//! without a user or a browser (RFC 6749, section 4.4).
 //!
-//! It exchanges its id and its secret for a token, uses this for as many calls as it lasts, and gets
-//! the next one shortly before it ends. The example `client_credentials` of `first_party` is the
+//! It exchanges its id and its secret for a token, uses it for every call until shortly before it
+//! expires, and then gets the next one. The example `client_credentials` of `first_party` is the
 //! other half; it prints the command that runs this one.
 
 use std::{process::ExitCode, time::Duration};
@@ -20,14 +20,14 @@ use oauth2::{
 };
 use tokio::sync::Mutex;
 
-/// How long before its end a token is not used any more: a call takes time, and clocks differ.
+/// How long before its expiry a token is no longer used: a call takes time, and clocks differ.
 const EARLY: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     common::run_command(call_twice)
 }
 
-/// Calls the API twice: a token is asked for once.
+/// Calls the API twice but requests only one token.
 async fn call_twice(api: Api) -> Result<(), String> {
     for call in 1..=2 {
         let answer = api.call().await?;
@@ -40,29 +40,29 @@ async fn call_twice(api: Api) -> Result<(), String> {
     Ok(())
 }
 
-/// An API, and the token that opens it.
+/// An API, and the token that grants access to it.
 #[derive(Debug)]
 pub struct Api {
     url: Url,
     client: Client,
     scopes: Vec<Scope>,
     http: Http,
-    /// Asked for by the first who needs it; the others wait for the same one.
+    /// Requested by the first caller that needs it; the others wait for the same one.
     token: Mutex<Option<Token>>,
 }
 
 impl Api {
-    /// `GET` of the API, with a token that has not ended.
+    /// Sends a `GET` to the API with a token that has not expired.
     ///
     /// # Errors
-    /// When there is no token or no answer, and why.
+    /// Says why there is no token or no response.
     pub async fn call(&self) -> Result<HttpResponse, String> {
         let token = self.token(None).await?;
         let answer = self.get(&token).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        // The API does not want this token any more, whatever our clock says: one other is tried.
+        // The API rejects this token, whatever our clock says: try once more with another.
         tracing::info!("the API does not accept the token");
         let token = self.token(Some(&token)).await?;
         self.get(&token).await
@@ -75,7 +75,7 @@ impl Api {
             .map_err(|error| format!("the API: {error}"))
     }
 
-    /// The token that is kept, or the next one: when it ends soon, or is the `refused` one.
+    /// The stored token, or a new one if it expires soon or is the `refused` one.
     async fn token(&self, refused: Option<&AccessToken>) -> Result<AccessToken, String> {
         let mut kept = self.token.lock().await;
         if let Some(token) = &*kept
@@ -92,7 +92,7 @@ impl Api {
         Ok(access_token)
     }
 
-    /// The client credentials grant: id and secret for a token (RFC 6749, section 4.4.2).
+    /// The client credentials grant: exchanges id and secret for a token (RFC 6749, section 4.4.2).
     async fn request(&self) -> Result<Token, String> {
         let asked = unix_now();
         let request = self
@@ -100,7 +100,7 @@ impl Api {
             .exchange_client_credentials()
             .add_scopes(self.scopes.clone());
         let answer = request.request_async(&self.http).await;
-        // `Display` and not `Debug`, which shows what the server sent, and a token may be in it.
+        // `Display`, not `Debug`: `Debug` shows what the server sent, which may contain a token.
         let token = answer.map_err(|error| match error {
             RequestTokenError::Request(error) => format!("no token: {error}"),
             other => format!("no token: {other}"),

@@ -1,4 +1,4 @@
-//! The demo provider, attacked as a real one would be: what it lets pass, nobody learns to do right.
+//! The demo provider, attacked as a real one would be: it must not teach anyone to be careless.
 
 use common::server::Server;
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
@@ -16,7 +16,7 @@ const CLIENT_ID: &str = "the-application";
 const CLIENT_SECRET: &str = "the-password-of-it";
 const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
 
-/// A server with the demo provider, where it is, and somebody who attacks it.
+/// A server with the demo provider, its address, and an attacker.
 struct Demo {
     _server: Server,
     origin: Url,
@@ -26,7 +26,7 @@ struct Demo {
 
 type Form<'a> = Vec<(&'a str, &'a str)>;
 
-/// The fields, with one changed, or taken away with `None`.
+/// The fields, with one changed, or removed with `None`.
 fn with<'a>(mut form: Form<'a>, name: &'a str, value: Option<&'a str>) -> Form<'a> {
     form.retain(|(known, _)| *known != name);
     form.extend(value.map(|value| (name, value)));
@@ -59,7 +59,7 @@ impl Demo {
         }
     }
 
-    /// A request that the demo provider takes, when `challenge` is [`challenge`].
+    /// A request that the demo provider accepts if `challenge` is [`challenge`].
     fn request<'a>(&'a self, challenge: &'a str) -> Form<'a> {
         vec![
             ("response_type", "code"),
@@ -137,7 +137,7 @@ fn assert_refused(answer: &Answer, status: u16, error: &str, case: &str) {
 }
 
 #[tokio::test]
-async fn a_stolen_code_ends_what_the_first_use_of_it_gave() {
+async fn the_second_use_of_a_code_revokes_the_tokens_of_the_first() {
     let demo = Demo::start().await;
     let code = demo.code().await;
     let first = demo.token(&demo.exchange(&code)).await;
@@ -166,7 +166,7 @@ async fn a_stolen_code_ends_what_the_first_use_of_it_gave() {
 }
 
 #[tokio::test]
-async fn a_code_is_worth_nothing_without_its_verifier_and_its_redirect_uri() {
+async fn a_code_cannot_be_redeemed_without_its_verifier_and_redirect_uri() {
     let demo = Demo::start().await;
     let (challenge, long) = (challenge(), "v".repeat(129));
     for (name, value) in [
@@ -226,7 +226,7 @@ async fn nobody_gets_a_code_without_pkce() {
 }
 
 #[tokio::test]
-async fn nobody_is_sent_to_where_no_client_is_registered() {
+async fn an_unregistered_client_or_redirect_uri_gets_no_redirect() {
     let demo = Demo::start().await;
     let (challenge, own) = (challenge(), demo.redirect_uri.clone());
     let near = [
@@ -264,7 +264,7 @@ async fn nobody_is_sent_to_where_no_client_is_registered() {
 
 // checks 109, 139: the endpoints of the demo provider are for its client alone.
 #[tokio::test]
-async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
+async fn every_failed_client_authentication_gets_the_same_answer() {
     let demo = Demo::start().await;
     let basic = |id: &str, secret: &str| {
         let request = demo.browser.request(Method::GET, &demo.redirect_uri);
@@ -331,14 +331,14 @@ async fn who_does_not_prove_to_be_the_client_gets_one_answer() {
         .await;
     assert_eq!(
         revoked.status, 200,
-        "a token that nobody knows has ended already"
+        "an unknown token counts as already revoked"
     );
     let none = demo.post("/api/oauth2/token/revoke", &[], &[&good]).await;
     assert_refused(&none, 400, "invalid_request", "no token to revoke");
 }
 
 #[tokio::test]
-async fn a_stolen_refresh_token_ends_everything_when_both_have_used_it() {
+async fn the_second_use_of_a_refresh_token_revokes_every_token_of_the_login() {
     let demo = Demo::start().await;
     let code = demo.code().await;
     let first = demo.token(&demo.exchange(&code)).await.json();
@@ -393,7 +393,7 @@ async fn nobody_gets_more_than_the_person_allowed() {
 }
 
 #[tokio::test]
-async fn a_refresh_for_less_is_not_for_less_for_ever() {
+async fn a_refresh_with_a_narrower_scope_does_not_narrow_the_next_one() {
     let demo = Demo::start().await;
     let challenge = challenge();
     let form = with(demo.request(&challenge), "scope", Some("identify email"));
@@ -411,7 +411,7 @@ async fn a_refresh_for_less_is_not_for_less_for_ever() {
 }
 
 #[tokio::test]
-async fn no_parameter_is_sent_twice() {
+async fn a_parameter_sent_twice_is_an_error() {
     let demo = Demo::start().await;
     let challenge = challenge();
     for (name, value) in demo.request(&challenge) {
@@ -460,7 +460,7 @@ async fn another_site_cannot_press_allow() {
 
 // check 173 for B S
 #[tokio::test]
-async fn what_a_request_makes_the_provider_keep_is_short() {
+async fn what_the_provider_keeps_of_a_request_is_bounded() {
     let demo = Demo::start().await;
     let (challenge, long) = (challenge(), "n".repeat(129));
     let error = |answer: &Answer| param_of(answer.location(), "error");
@@ -482,7 +482,7 @@ async fn what_a_request_makes_the_provider_keep_is_short() {
 // check 173 for B S
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn logins_that_nobody_redeems_take_no_memory() {
+async fn codes_that_nobody_redeems_take_no_memory() {
     let program = Program::start(
         env!("CARGO_BIN_EXE_basic"),
         &[("RUST_LOG", "warn,common::server=info")],
@@ -514,7 +514,7 @@ async fn logins_that_nobody_redeems_take_no_memory() {
 }
 
 #[tokio::test]
-async fn what_the_request_carries_is_text_on_the_page() {
+async fn markup_in_a_request_is_escaped_on_the_page() {
     let demo = Demo::start().await;
     let challenge = challenge();
     let markup = "\"><script>alert(1)</script><b a='";
@@ -537,7 +537,7 @@ async fn what_the_request_carries_is_text_on_the_page() {
     assert_eq!(
         page.header("x-frame-options"),
         "DENY",
-        "nobody lures a click on Allow"
+        "nobody can trick the user into clicking Allow"
     );
     let back = demo.allow(&form).await;
     assert_eq!(param_of(back.location(), "state"), markup);

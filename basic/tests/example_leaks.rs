@@ -1,4 +1,4 @@
-//! What the example says at its most talkative: nothing secret.
+//! What the example prints and logs at `trace`: nothing secret.
 
 use serde_json::json;
 use testing::{
@@ -10,7 +10,7 @@ const SECRET: &str = "the-secret-of-the-client";
 
 // checks 145, 171: the provider answers while the program runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_machine_client_says_nothing_secret() {
+async fn the_example_machine_client_leaks_no_secret() {
     let provider = Provider::start().await;
     let (token_url, api_url) = ["/token", "/api"]
         .map(|path| format!("{}{path}", provider.origin))
@@ -43,7 +43,7 @@ async fn the_example_machine_client_says_nothing_secret() {
         let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
         assert_eq!(output.status.code(), Some(code), "{said}");
         secrets.see_requests(&provider.seen());
-        // What it is for stands beside the log.
+        // Its actual output appears next to the log.
         let is_logged = |line: &&str| !line.starts_with("call ") && !line.starts_with("error: ");
         let log: Vec<_> = said.lines().filter(is_logged).collect();
         assert!(!log.is_empty(), "it logs: {said}");

@@ -68,7 +68,7 @@ async fn a_provider_that_is_not_there_is_502() {
 
 // check 50
 #[tokio::test]
-async fn members_that_nobody_knows_are_ignored() {
+async fn unknown_members_are_ignored() {
     let (provider, server) = scripted().await;
     let body = r#"{"access_token":"a","token_type":"Bearer","x":{"y":[1]},"note":"ü 🔑"}"#;
     let reply = Reply::new(200, "application/json; charset=UTF-8", body);
@@ -82,7 +82,7 @@ async fn members_that_nobody_knows_are_ignored() {
 
 // check 51
 #[tokio::test]
-async fn bearer_is_accepted_in_any_case_and_shown_as_it_came() {
+async fn bearer_is_accepted_in_any_case_and_shown_as_received() {
     let (provider, server) = scripted().await;
     for token_type in ["bearer", "Bearer", "BEARER"] {
         let reply = token(&json!({ "token_type": token_type }));
@@ -156,7 +156,7 @@ async fn a_strange_lifetime_overflows_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_long_on_its_way_does_not_live_longer_for_that() {
+async fn a_slow_token_response_does_not_extend_the_tokens_lifetime() {
     let (provider, server) = scripted().await;
     let release = Arc::new(Notify::new());
     let late = async {
@@ -179,7 +179,7 @@ async fn a_token_that_was_long_on_its_way_does_not_live_longer_for_that() {
 
 // check 55
 #[tokio::test]
-async fn a_token_that_is_none_is_502() {
+async fn an_unusable_token_is_502() {
     let (provider, server) = scripted().await;
     for changes in [
         json!({ "access_token": null }),
@@ -201,7 +201,7 @@ async fn a_token_that_is_none_is_502() {
 
 // check 56
 #[tokio::test]
-async fn a_200_that_is_no_token_is_not_a_500() {
+async fn a_200_without_a_usable_token_is_not_a_500() {
     let (provider, server) = scripted().await;
     let json_type = "application/json";
     for (reply, status) in [
@@ -254,7 +254,7 @@ async fn a_200_that_is_no_token_is_not_a_500() {
 
 // check 57
 #[tokio::test]
-async fn an_error_of_the_token_endpoint_becomes_ours_and_nothing_of_it_comes_through() {
+async fn an_error_of_the_token_endpoint_becomes_ours_and_none_of_its_text_is_shown() {
     let (provider, server) = scripted().await;
     let described = |error: &str| {
         json!({
@@ -343,7 +343,7 @@ async fn the_token_is_shown_as_the_provider_sent_it() {
 
 // checks 60, 61
 #[tokio::test]
-async fn the_token_is_for_nobody_elses_eyes() {
+async fn the_token_is_neither_cached_nor_framed_nor_readable_by_other_sites() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;

@@ -29,7 +29,7 @@ async fn with_token_endpoint(origin: &str) -> Server {
     .await
 }
 
-/// What a person gets who comes back with this code.
+/// What a person who comes back with this code gets.
 async fn come_back(mut browser: Browser, server: &Server, code: &str) -> Answer {
     let login = browser.get(url(server, "/login")).await;
     let answer = browser
@@ -43,7 +43,7 @@ async fn come_back(mut browser: Browser, server: &Server, code: &str) -> Answer 
     answer
 }
 
-/// The answer is ours, and nothing of what the provider said is in it.
+/// The answer is ours and contains nothing that the provider sent.
 fn assert_ours(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
     let detail = match status {
@@ -83,7 +83,7 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
                 assert_eq!(other.get(url(&server, "/")).await.status, 200, "{case}");
             };
             tokio::join!(held, others);
-            // Whoever sends a code again is taken for a thief (RFC 6749, section 4.1.2).
+            // A client that sends a code again is taken for a thief (RFC 6749, section 4.1.2).
             let heard = faulty.heard();
             assert_eq!(
                 heard.len(),
@@ -157,7 +157,7 @@ async fn a_code_is_not_sent_again_when_a_kept_connection_turns_out_to_be_closed(
 
 // checks 43, 46
 #[tokio::test]
-async fn a_provider_that_is_gone_or_points_elsewhere_gets_no_second_request() {
+async fn a_provider_that_is_down_or_redirects_gets_no_second_request() {
     let browser = Browser::new();
     let trap = Faulty::start(vec![Fault(good(""), Then::Close)]).await;
     for status in [300, 301, 302, 303, 304, 305, 307, 308] {
@@ -192,7 +192,7 @@ async fn a_provider_that_is_gone_or_points_elsewhere_gets_no_second_request() {
 
 // check 49
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_gets_neither_code_nor_secret() {
+async fn a_provider_with_an_untrusted_certificate_gets_neither_code_nor_secret() {
     let browser = Browser::new();
     let (faulty, _) = Faulty::with_tls(vec![Fault(good(""), Then::Close)]).await;
     let server = with_token_endpoint(&faulty.origin).await;
@@ -230,7 +230,7 @@ async fn program(origin: &str, vars: &[(&str, &str)]) -> Program {
     Program::start(env!("CARGO_BIN_EXE_basic"), &provider.settings_and(&vars))
 }
 
-/// What a person gets from it who comes back with a code.
+/// What a person who comes back with a code gets from it.
 async fn log_in(program: &Program, mut browser: Browser) -> Answer {
     let login = browser.get(program.join("/login")).await;
     let state = testing::param_of(login.location(), "state");
@@ -250,14 +250,14 @@ async fn a_certificate_that_the_machine_trusts_is_enough() {
     let answer = log_in(&program, Browser::new()).await;
     assert_eq!(
         answer.status, 200,
-        "else the refusal of the others proves nothing: {answer:?}"
+        "otherwise the refusals above prove nothing: {answer:?}"
     );
 }
 
 // check 45
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_without_end_is_not_kept_in_memory() {
+async fn an_endless_answer_is_not_kept_in_memory() {
     let endless = faults().into_iter().filter(|(_, faults, status)| {
         let is_large = |fault: &Fault| fault.floods() || fault.0.len() > 10_000;
         faults.iter().any(is_large) && *status == 502

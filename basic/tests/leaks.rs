@@ -1,4 +1,4 @@
-//! What the program says at its most talkative: nothing secret, and nothing that others wrote.
+//! What the program logs at `trace`: nothing secret, and nothing that others wrote.
 
 use std::{
     io::{Read, Write},
@@ -17,7 +17,7 @@ use testing::{
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// A person with a browser, and everything secret that he sees.
+/// A person with a browser, and every secret that they see.
 struct Person {
     browser: Browser,
     secrets: Secrets,
@@ -56,7 +56,7 @@ fn program(vars: &[(&str, &str)]) -> Program {
 
 // checks 62, 145
 #[tokio::test]
-async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
+async fn a_login_and_every_way_it_can_fail_leak_no_secret() {
     let provider = Provider::start().await;
     let program = program(&provider.settings());
     let mut person = Person::new();
@@ -140,7 +140,7 @@ async fn a_login_and_every_way_it_can_fail_say_nothing_secret() {
 
 // check 145
 #[tokio::test]
-async fn what_a_broken_connection_carried_is_not_said() {
+async fn what_a_broken_connection_carried_is_not_logged() {
     let told = "described-in-words";
     for fault in [
         Fault(told.into(), Then::Close),
@@ -176,7 +176,7 @@ async fn what_a_broken_connection_carried_is_not_said() {
 
 // check 145
 #[tokio::test]
-async fn a_login_at_the_demo_provider_says_nothing_secret_on_either_side() {
+async fn a_login_at_the_demo_provider_leaks_no_secret_on_either_side() {
     let program = program(&[]);
     let mut person = Person::new();
     for name in ["the-user-name", "the%20user\u{1b}[31mname"] {
@@ -217,7 +217,7 @@ fn send(program: &Program, bytes: &[u8]) {
 
 // check 146
 #[tokio::test]
-async fn nobody_forges_a_line_of_the_log() {
+async fn nobody_can_forge_a_log_line() {
     let provider = Provider::start().await;
     let program = program(&provider.settings());
     let forged = "2026-01-01T00:00:00.000000Z  INFO forged";
@@ -269,7 +269,7 @@ async fn nobody_forges_a_line_of_the_log() {
     ] {
         send(&program, bytes.as_bytes());
     }
-    assert_eq!(person.get(program.join("/")).await.status, 200, "it lives");
+    assert_eq!(person.get(program.join("/")).await.status, 200, "it serves");
     let said = program.stop();
     person.secrets.assert_unsaid(&said, 6);
     assert!(

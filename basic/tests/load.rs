@@ -1,4 +1,4 @@
-//! Many at once, and too little of everything. The variables make it a measurement: see
+//! Many clients at once, and too few resources. Variables turn the tests into measurements: see
 //! CONTRIBUTING.
 #![cfg(target_os = "linux")]
 
@@ -27,7 +27,7 @@ const QUIET: (&str, &str) = ("RUST_LOG", "warn,common::server=info");
 
 // check 148
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_and_slow_clients_keep_nobody_out() {
+async fn idle_and_slow_clients_do_not_lock_others_out() {
     let count = count("IDLE", 300);
     let program = Program::with_ulimit(&format!("-Sn {}", count / 2), SERVER, &[QUIET]);
     let before = program.memory().expect("Linux says it");
@@ -46,7 +46,7 @@ async fn idle_and_slow_clients_keep_nobody_out() {
     );
     let after = program.memory().expect("Linux says it");
     println!("{count} idle connections: {before} MiB before, {after} MiB with them");
-    // Each takes some 10 KiB; twice as much would do, beside the login.
+    // Each takes some 10 KiB; twice as much is allowed, plus the login.
     let limit = before + 4 + u64::try_from(count).expect("not that many") / 50;
     assert!(after < limit, "{before} MiB, {after} MiB");
     drop(idle);
@@ -56,7 +56,7 @@ async fn idle_and_slow_clients_keep_nobody_out() {
 
 // check 148
 #[tokio::test(flavor = "multi_thread")]
-async fn without_file_descriptors_the_log_says_so_and_later_all_is_well() {
+async fn running_out_of_file_descriptors_is_logged_and_the_server_recovers() {
     let provider = Provider::start().await;
     let program = Program::with_ulimit("-n 64", SERVER, &provider.settings());
     let mut browser = Browser::new();
@@ -69,7 +69,7 @@ async fn without_file_descriptors_the_log_says_so_and_later_all_is_well() {
     };
     timeout(Duration::from_secs(20), full)
         .await
-        .expect("it lets in as many as it can");
+        .expect("it accepts as many as it can");
 
     let answer = browser
         .get(callback_at(&program.url, &login, "code=good"))
@@ -112,7 +112,7 @@ async fn sigterm_loses_no_request_that_was_accepted() {
     let idle = idle(program.addr(), 50).await;
 
     program.terminate();
-    // It takes no more connections: now.
+    // Wait until it accepts no more connections.
     while std::net::TcpStream::connect(program.addr()).is_ok() {}
     for _ in 0..50 {
         release.notify_one();
@@ -143,7 +143,7 @@ async fn sigterm_under_load_answers_whoever_is_connected() {
         let served = clients.join_all().await.into_iter();
         let (answered, lost) = served.fold((0, 0), |(a, l), more| (a + more.0, l + more.1));
         println!("round {round}: {answered} answered, {lost} lost");
-        // Between the last look into the queue and the end of the port is a moment.
+        // A connection may arrive after the last look into the queue, before the port closes.
         assert!(lost <= 2, "{lost} lost of {answered}");
         assert_eq!(program.wait().0, 0);
     }

@@ -1,4 +1,4 @@
-//! `GET /login` of `basic`, beside what it shares with `sessions`.
+//! `GET /login` of `basic`, apart from what it shares with `sessions`.
 
 use testing::{Browser, param_of, provider::Provider, start, url};
 

@@ -22,7 +22,7 @@ use example::Api;
 
 const HELLO: &str = "Hello from endpoint 1";
 
-/// An API beside a token endpoint: for each token that was given last, and for no other.
+/// A token endpoint and an API, which accepts the token that was issued last and no other.
 async fn provider() -> Provider {
     Provider::scripted(|seen| {
         let (path, authorization) = (&*seen.path, seen.header("authorization"));
@@ -62,7 +62,7 @@ async fn api(provider: &Provider) -> Api {
 async fn call(api: &Api) -> String {
     let answer = api.call().await.expect("an answer");
     assert_eq!(answer.status(), 200);
-    serde_json::from_slice(answer.body()).expect("a text in JSON")
+    serde_json::from_slice(answer.body()).expect("a string in JSON")
 }
 
 /// What the API was called with, in order.
@@ -104,7 +104,7 @@ async fn one_token_serves_many_calls() {
 }
 
 #[tokio::test]
-async fn a_token_that_ends_soon_is_not_used_any_more() {
+async fn a_token_that_expires_soon_is_no_longer_used() {
     let provider = provider().await;
     let api = api(&provider).await;
     for seconds in [29, 0, 3600] {
@@ -121,7 +121,7 @@ async fn a_token_that_ends_soon_is_not_used_any_more() {
 }
 
 #[tokio::test]
-async fn a_token_without_an_end_is_used_until_it_is_refused() {
+async fn a_token_without_an_expiry_is_used_until_it_is_rejected() {
     let provider = provider().await;
     let api = api(&provider).await;
     provider.answer_next(
@@ -150,14 +150,14 @@ async fn after_two_refusals_it_gives_up() {
         (2, 2)
     );
 
-    // Not allowed is not unknown: another token would not help.
+    // A 403 is not about the token: another one would not help.
     provider.answer_next("/api", Reply::json(403, &json!({"detail": "no"})));
     assert_eq!(api.call().await.expect("an answer").status(), 403);
     assert_eq!(provider.token_requests(), 2);
 }
 
 #[tokio::test]
-async fn calls_at_once_share_one_token() {
+async fn parallel_calls_share_one_token() {
     let provider = provider().await;
     let api = Arc::new(api(&provider).await);
     let release = Arc::new(Notify::new());
@@ -175,7 +175,7 @@ async fn calls_at_once_share_one_token() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_said_without_a_secret() {
+async fn errors_are_reported_without_a_secret() {
     let provider = provider().await;
     let api = api(&provider).await;
     let elsewhere = format!("{}/elsewhere", provider.origin);
@@ -300,7 +300,7 @@ async fn the_program_shows_what_came_back() {
 }
 
 #[test]
-fn each_wrong_setting_is_one_line() {
+fn each_wrong_setting_is_reported_in_one_line() {
     let problems = |vars: &[(&'static str, &str)]| {
         let output = run(vars
             .iter()

@@ -1,5 +1,5 @@
-//! Whatever comes in: the answer that a browser brings back, and bytes that are no request, at the
-//! server and at the demo provider beside it.
+//! Whatever comes in: the answer that a browser brings back, and bytes that are not a request, at
+//! the server and at its demo provider.
 
 use proptest::prelude::*;
 use reqwest::Url;
@@ -31,7 +31,7 @@ const DEMO_PATHS: &[&str] = &[
 
 // check 147
 #[tokio::test]
-async fn the_demo_provider_answers_whatever_is_sent_too() {
+async fn the_demo_provider_answers_whatever_it_is_sent() {
     let program = Program::start(env!("CARGO_BIN_EXE_basic"), &[]);
     let login = Browser::new().get(program.join("/login")).await;
     let port = Url::parse(login.location())

@@ -1,4 +1,4 @@
-//! Requests that are none, and requests that ask for more than their path.
+//! Malformed requests, and requests that ask for more than their path.
 
 use std::{
     convert::Infallible,
@@ -31,7 +31,7 @@ async fn send(server: &Server, bytes: impl Into<Vec<u8>>) -> String {
 
 // check 147
 #[tokio::test]
-async fn a_head_that_is_broken_or_too_large_is_refused_and_the_server_lives() {
+async fn a_broken_or_oversized_head_is_refused_and_the_server_survives() {
     let server = start(basic::app, &[]).await;
     let long = "a".repeat(64 * 1024);
     for (bytes, status) in [
@@ -101,7 +101,7 @@ fn here() -> PublicUrl {
 
 // checks 147, 149
 #[tokio::test]
-async fn a_handler_that_panics_is_a_500_that_says_nothing_and_the_server_lives() {
+async fn a_panic_in_a_handler_is_a_500_without_details_and_the_server_survives() {
     let panics = async || -> Result<(), Infallible> { panic!("with the words of the insides") };
     let app = |Nothing| {
         let routes = Router::new()
@@ -161,7 +161,7 @@ async fn a_second_request_hidden_in_the_first_is_not_answered() {
     let hidden = "GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let last = "GET /style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let length = format!("Content-Length: {}", hidden.len());
-    // Who believes the length and who believes the chunks would see different requests.
+    // A reader of the length and a reader of the chunks would see different requests.
     for (headers, statuses) in [
         (
             format!("{length}\r\nTransfer-Encoding: chunked\r\n\r\n0"),
@@ -201,7 +201,7 @@ async fn a_second_request_hidden_in_the_first_is_not_answered() {
 
 // check 44
 #[tokio::test]
-async fn a_request_that_waits_for_others_too_long_is_their_failure_and_not_the_clients() {
+async fn a_request_that_waits_too_long_for_another_server_is_504() {
     // A handler that takes longer than any request may; the two steps of a login can, together.
     let never = async || std::future::pending::<()>().await;
     let app = |Nothing| {

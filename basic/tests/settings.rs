@@ -1,4 +1,4 @@
-//! The program itself: what it says to its settings, and what they change.
+//! The program itself: what it says about its settings, and what they change.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -14,7 +14,7 @@ use testing::{
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const CLIENT: [(&str, &str); 2] = [("CLIENT_ID", "id"), ("CLIENT_SECRET", "client-password")];
 
-/// The program with these settings and no other; on free ports unless they say otherwise.
+/// The program with only these settings; on free ports unless they say otherwise.
 fn basic(vars: &[(&str, &str)]) -> Command {
     command(env!("CARGO_BIN_EXE_basic"), vars)
 }
@@ -41,7 +41,7 @@ async fn login_goes_to(vars: &[(&str, &str)]) -> String {
 
 // check 144
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let lines = problems(&[
         ("BIND_ADDR", "nowhere"),
         ("PUBLIC_URL", "https://app.example/path"),
@@ -269,7 +269,7 @@ async fn the_provider_follows_from_what_is_set() {
 }
 
 #[tokio::test]
-async fn the_demo_provider_is_another_site_than_the_server() {
+async fn the_demo_provider_and_the_server_are_different_sites() {
     for (public_url, demo) in [
         ("http://localhost:5000", "http://127.0.0.1:"),
         ("http://127.0.0.1:5000", "http://localhost:"),
@@ -286,7 +286,7 @@ async fn the_demo_provider_is_another_site_than_the_server() {
 }
 
 #[tokio::test]
-async fn who_comes_as_localhost_is_sent_to_the_public_url() {
+async fn a_browser_at_localhost_is_sent_to_the_public_url() {
     let program = Program::run(&mut basic(&[]));
     let port = program.url.rsplit(':').next().unwrap();
     let mut browser = Browser::new();
@@ -306,7 +306,7 @@ async fn who_comes_as_localhost_is_sent_to_the_public_url() {
 
 // check 9
 #[tokio::test]
-async fn https_makes_cookies_secure_and_asks_for_https_for_ever() {
+async fn https_makes_cookies_secure_and_sends_hsts() {
     let vars = [
         ("PUBLIC_URL", "https://app.example"),
         ("SESSION_SECRET", SECRET),

@@ -74,7 +74,7 @@ async fn a_person_who_allows_it_sees_the_token() {
 }
 
 #[tokio::test]
-async fn the_token_is_json_also_for_a_persons_browser() {
+async fn the_token_is_json_even_for_a_persons_browser() {
     let server = start(basic::app, &[]).await;
     let mut browser = Browser::new();
     let login = browser.visit(url(&server, "/login")).await;

@@ -1,5 +1,5 @@
 //! The authorization endpoint's side of the code flow (RFC 6749, section 4.1) with PKCE (RFC 7636):
-//! what every authorization server checks, whatever its users and its storage look like.
+//! the checks that every authorization server needs, whatever its users and its storage look like.
 //!
 //! 1. [`AuthorizationRequest::check`] reads the request. A server then asks its user, and calls
 //!    [`AuthorizationRequest::redirect_with_code`] or [`AuthorizationRequest::redirect_with_error`].

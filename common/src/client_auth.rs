@@ -1,4 +1,4 @@
-//! How a client proves who it is, seen from the server (RFC 6749, section 2.3).
+//! Client authentication, on the server's side (RFC 6749, section 2.3).
 
 use axum::http::{HeaderMap, header};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
@@ -10,17 +10,19 @@ use crate::{
     params::{Params, decode},
 };
 
-/// What a client sent to prove who it is. Check it with [`ClientCredentials::is`].
+/// The credentials that a client sent. Check them with [`ClientCredentials::is`].
 pub struct ClientCredentials {
     id: String,
     secret: String,
 }
 
 impl ClientCredentials {
-    /// From the `Authorization: Basic` header, or from `client_id` and `client_secret` in the body.
+    /// Reads them from the `Authorization: Basic` header, or from `client_id` and `client_secret`
+    /// in the body.
     ///
     /// # Errors
-    /// `invalid_request` when a client uses both ways, `invalid_client` when it uses none.
+    /// `invalid_request` when the header and the body contradict or repeat each other,
+    /// `invalid_client` when neither has usable credentials.
     pub fn read(headers: &HeaderMap, params: &Params) -> Result<Self, OAuthError> {
         let in_body = params.get("client_id").zip(params.get("client_secret"));
         if !headers.contains_key(header::AUTHORIZATION) {
@@ -65,14 +67,15 @@ impl ClientCredentials {
         Ok(credentials)
     }
 
-    /// Who the client says it is. Not proven before [`ClientCredentials::is`].
+    /// The identifier that the client claims. [`ClientCredentials::is`] proves it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// Whether it is this client.
     pub fn is(&self, id: &str, secret: &str) -> bool {
-        // Both are compared, and in constant time, so that neither can be guessed piece by piece.
+        // Both are always compared, in constant time, so that neither can be guessed piece by
+        // piece.
         let same_id = self.id.as_bytes().ct_eq(id.as_bytes());
         let same_secret = self.secret.as_bytes().ct_eq(secret.as_bytes());
         (same_id & same_secret).into()

@@ -16,16 +16,16 @@ use tower_cookies::{
 
 use crate::{Error, Result, settings::Secrets, unix_now};
 
-/// The largest cookie, name and value, that browsers keep, in bytes. They drop a larger one without
-/// a word (RFC 6265bis, section 5.6).
+/// The largest cookie, name and value, that browsers keep, in bytes. They silently drop a larger
+/// one (RFC 6265bis, section 5.6).
 const MAX_SIZE: usize = 4096;
 
 /// The one layer that reads cookies: [`CookieManagerLayer`] behind a filter.
 ///
 /// A browser lets any host of the same site set a cookie whose name merely looks like `__Host-…` to
-/// us: tower-cookies decodes `%5F_Host-session` and trims white space of all of Unicode. Through such
-/// a name an attacker plants a login or a session of their own, which is what `__Host-` is there to
-/// stop.
+/// us: tower-cookies decodes `%5F_Host-session` and trims all Unicode white space. With such a name
+/// an attacker could plant a login or a session of their own, which is what `__Host-` is meant to
+/// prevent.
 pub fn layer() -> CookieLayer {
     Stack::new(
         CookieManagerLayer::new(),
@@ -60,8 +60,8 @@ fn pairs(cookies: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     cookies.as_bytes().split(|byte| *byte == b';')
 }
 
-/// Whether a `name=value` can be one of ours: ASCII, with nothing to decode in its name. It is
-/// judged by its bytes, as one byte that is not UTF-8 would hide all cookies of the header.
+/// Whether a `name=value` can be one of ours: ASCII, with nothing to decode in its name. Bytes are
+/// checked, because a single byte that is not UTF-8 would hide all cookies in the header.
 fn is_plain(pair: &[u8]) -> bool {
     let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
     let is_plain_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b'%';
@@ -86,8 +86,8 @@ impl fmt::Debug for CookieKeys {
 /// `Max-Age`.
 #[derive(Serialize, Deserialize)]
 struct Sealed<T> {
-    /// The name of a signed cookie. The signature covers the value alone, so it would be accepted
-    /// under any other name. The encryption covers the name as well.
+    /// The cookie's name, if it is signed: the signature covers only the value, which would
+    /// otherwise be accepted under any name. Encryption covers the name as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<String>,
     expires: u64,
@@ -158,7 +158,7 @@ impl CookieKeys {
         unseal(None, cookie.value().as_bytes())
     }
 
-    /// The names of the cookies that begin so, without the prefix that https adds.
+    /// The names of the cookies that begin with `start`, without the prefix that https adds.
     pub fn names(&self, cookies: &Cookies, start: &str) -> Vec<String> {
         let full_start = self.full_name(start);
         let rest = |cookie: Cookie| Some(cookie.name().strip_prefix(&full_start)?.to_owned());

@@ -49,26 +49,26 @@ struct Demo {
     client_url: PublicUrl,
     /// Where browsers find the demo provider.
     own_url: PublicUrl,
-    /// Every scope. The first is what a client gets that asks for none.
+    /// Every scope. The first is granted to a client that asks for none.
     scopes: &'static [&'static str],
     openid: Option<OpenId>,
     store: Store,
 }
 
-/// What an OpenID provider has besides.
+/// What an OpenID provider needs in addition.
 struct OpenId {
     issuer: String,
     sign: SignIdToken,
 }
 
-/// Signs who has logged in, with the nonce of the authorization request.
+/// Issues a signed ID token, with the nonce of the authorization request.
 type SignIdToken = Box<dyn Fn(&Grant, Option<&str>) -> String + Send + Sync>;
 
 fn app(demo: Arc<Demo>) -> Router {
     let oauth_endpoints = Router::new()
         .route("/api/oauth2/token", post(token::token))
         .route("/api/oauth2/token/revoke", post(token::revoke))
-        // Not `layer`, which after the merge would answer for every path that is not there.
+        // Not `layer`: after the merge it would also answer for every unknown path.
         .route_layer(from_fn(oauth_endpoint));
     let authorize = get_and_post(authorize::authorize, authorize::decide);
     Router::new()

@@ -1,7 +1,7 @@
 //! What can go wrong, and how each error becomes a response.
 //!
-//! An error writes its own status and JSON, so it is whole wherever its file is copied to. Handlers
-//! know nothing of `Accept`: [`protect`](crate::server::protect) turns an error into a page where a
+//! An error writes its own status and JSON, so it is complete by itself. Handlers know nothing
+//! about `Accept`: [`protect`](crate::server::protect) turns an error into a page where a
 //! browser asks for one.
 
 use std::borrow::Cow;
@@ -20,10 +20,10 @@ use negotiate::StopsFlow;
 pub(crate) use negotiate::{Finished, negotiate, prefers_html};
 pub use oauth_error::{NO_STORE, NoStore, OAuthError, oauth_endpoint, without_code};
 
-/// What a handler answers.
+/// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A request that cannot be served. The text is for the user; the cause goes to the log alone.
+/// A request that cannot be served. The message is for the user; the cause goes only to the log.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// 400: the request itself is wrong.
@@ -38,7 +38,8 @@ pub enum Error {
     )]
     StateMismatch,
 
-    /// 400: the callback comes from another provider than the one this login was sent to (RFC 9207).
+    /// 400: the callback comes from a provider other than the one this login was sent to (RFC
+    /// 9207).
     #[error("this answer comes from another provider; please start again")]
     IssuerMismatch,
 
@@ -50,7 +51,7 @@ pub enum Error {
     #[error("the provider refused the login: {0}")]
     Refused(&'static str),
 
-    /// 400: the code or the refresh token is used, expired or was issued to another client
+    /// 400: the code or the refresh token was used, has expired or was issued to another client
     /// (`invalid_grant`, RFC 6749, section 5.2).
     #[error("the provider did not accept the code; please start again")]
     GrantRefused,
@@ -64,8 +65,8 @@ pub enum Error {
     CrossSite,
 
     /// 421: the request is for another host (RFC 9110, section 15.5.20), but this server is meant for
-    /// its own machine only. A proxy whose `PUBLIC_URL` was forgotten ends here, and so does a web
-    /// page that points its own name at 127.0.0.1 (DNS rebinding).
+    /// its own machine only. Requests through a proxy get this when `PUBLIC_URL` was forgotten, and
+    /// so do those of a web page that points its own name at 127.0.0.1 (DNS rebinding).
     #[error(
         "this server answers its own machine only; to serve other hosts, set PUBLIC_URL to the \
          origin that browsers see"
@@ -95,7 +96,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status that it becomes.
+    /// The status of its response.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_)
@@ -149,8 +150,8 @@ impl IntoResponse for Error {
             return (Extension(StopsFlow), body).into_response();
         }
         match self.status() {
-            // A 401 must say how to authenticate (RFC 9110, section 15.5.2). At the sight of this
-            // scheme no browser asks for a password.
+            // A 401 must say how to authenticate (RFC 9110, section 15.5.2). No browser asks for a
+            // password for this scheme.
             StatusCode::UNAUTHORIZED => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Cookie realm=\"session\"")];
                 (challenge, body).into_response()

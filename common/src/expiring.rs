@@ -1,4 +1,4 @@
-//! A small table in memory that forgets.
+//! A small in-memory table whose values expire.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,11 +9,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Values under string keys, each for a limited time, and at most so many at once: anyone can make
-/// a server remember something, so there must be an end to it.
+/// Values under string keys, each for a limited time, and only so many at once: anyone can make a
+/// server remember something, so there must be a limit.
 ///
-/// The lock is inside. It is held during one call only, and so must be everything that has to
-/// happen at once: change a value with [`update`](Self::update), not by `get` and `insert`.
+/// The lock is inside. It is held only during one call, so an atomic change must be one call:
+/// change a value with [`update`](Self::update), not with `get` and `insert`.
 pub struct Expiring<V> {
     lifetime: Duration,
     capacity: usize,
@@ -41,7 +41,7 @@ impl<V> Expiring<V> {
         }
     }
 
-    /// Adds a value, or replaces it and lets it live anew. A full table forgets its oldest value.
+    /// Adds a value, or replaces it and restarts its lifetime. A full table drops its oldest value.
     pub fn insert(&self, key: String, value: V) {
         self.insert_into(&mut self.lock(), key, value);
     }
@@ -64,13 +64,13 @@ impl<V> Expiring<V> {
         self.update(key, |value| value.clone())
     }
 
-    /// Changes the value, unless it has expired, and returns what `change` does. The value does not
-    /// live longer for it.
+    /// Changes the value, unless it has expired, and returns what `change` returns. This does not
+    /// extend the value's lifetime.
     pub fn update<R>(&self, key: &str, change: impl FnOnce(&mut V) -> R) -> Option<R> {
         self.lock().get_mut(key).map(change)
     }
 
-    /// A copy of the value. One that is not there, or has expired, is made and added first.
+    /// A copy of the value. If it is missing or has expired, `make` creates it first.
     pub fn get_or_insert_with(&self, key: &str, make: impl FnOnce() -> V) -> V
     where
         V: Clone,
@@ -89,7 +89,7 @@ impl<V> Expiring<V> {
         self.lock().remove(key);
     }
 
-    /// Forgets all values but these.
+    /// Keeps only the values for which `keep` is true.
     pub fn retain(&self, keep: impl Fn(&V) -> bool) {
         let Table { values, order } = &mut *self.lock();
         values.retain(|_, (_, value)| keep(value));
@@ -120,7 +120,8 @@ impl<V> Table<V> {
     }
 
     fn remove(&mut self, key: &str) {
-        // With its place: otherwise a key that comes and goes would push the others out.
+        // Free its place in `order` too: otherwise a key that comes and goes would push the others
+        // out.
         if self.values.remove(key).is_some() {
             self.order.retain(|known| known != key);
         }
@@ -132,7 +133,7 @@ impl<V> Table<V> {
     }
 }
 
-/// Only how full it is: keys and values are codes and tokens.
+/// Shows only how full it is: keys and values can be codes and tokens.
 impl<V> fmt::Debug for Expiring<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Expiring")
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_forgets_what_is_old() {
+    async fn it_forgets_expired_entries() {
         let table = Expiring::new(Duration::from_secs(30), 10);
         table.insert("a".into(), 1);
         tokio::time::advance(Duration::from_secs(29)).await;
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_has_expired_is_made_anew() {
+    async fn an_expired_entry_is_created_again() {
         let table = Expiring::new(Duration::from_secs(30), 10);
         assert_eq!(table.get_or_insert_with("a", || 1), 1);
         assert_eq!(table.get_or_insert_with("a", || 2), 1);
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_pushes_nothing_out() {
+    fn an_entry_that_comes_and_goes_evicts_no_other() {
         let table = Expiring::new(Duration::from_secs(30), 3);
         table.insert("kept".into(), 0);
         for n in 1..100 {

@@ -1,5 +1,5 @@
-//! Flows as sequence diagrams: `GET /flow` shows the last ones while a server runs for this machine
-//! alone.
+//! Flows as sequence diagrams: `GET /flow` shows the most recent ones, on a server that only this
+//! machine can reach.
 //!
 //! One call, [`Flow::step`], writes the line of the log and the messages of the diagram, so the two
 //! cannot disagree. The messages never reach the log, and no secret reaches the diagram: a code or a
@@ -56,7 +56,7 @@ pub struct Source {
 }
 
 impl Flows {
-    /// Records where only this machine can reach the server; anywhere else steps are only logged.
+    /// Records if only this machine can reach the server; otherwise steps are only logged.
     pub fn new(settings: &Settings) -> Self {
         let records = cfg!(feature = "flow") && settings.is_loopback();
         Self(records.then(Arc::default))
@@ -67,7 +67,8 @@ impl Flows {
         self.0.is_some()
     }
 
-    /// The flow to which this value belongs, such as a state. It begins with its first step.
+    /// The flow that this value, such as a state, belongs to. A new flow begins with its first
+    /// step.
     pub fn flow(&self, kind: Kind, value: &str) -> Flow {
         let recorder = self.0.clone();
         Flow(recorder.map(|recorder| Recording {
@@ -161,7 +162,7 @@ impl Flow {
 
 #[derive(Default)]
 struct Recorder {
-    /// Keyed with random bits of this process: a hash says nothing to anyone else.
+    /// Keyed with random bits of this process: a hash means nothing to anyone else.
     hasher: RandomState,
     flows: Mutex<VecDeque<Recorded>>,
 }
@@ -254,7 +255,7 @@ impl Messages<'_> {
         self.message(direction, what, [("", ""); 0]);
     }
 
-    /// Names of the standards alone: whatever else a request carries may be a secret.
+    /// Only names from the standards: anything else in a request may be a secret.
     fn shown(&self, name: &str, value: &str) -> Option<Shown> {
         match name {
             "access_token" | "code" | "code_challenge" | "code_verifier" | "id_token" | "nonce"

@@ -1,4 +1,5 @@
-//! The HTTP client to the provider. The `oauth2` crate calls it for tokens, we for what they open.
+//! The HTTP client for the provider. The `oauth2` crate uses it for the token endpoint, and we use
+//! it for API calls.
 
 use std::{error::Error as _, iter, pin::Pin, time::Duration};
 
@@ -17,7 +18,7 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Http(Client);
 
-/// Why there is no answer that could be used.
+/// Why there is no usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Too slow.
@@ -26,21 +27,21 @@ pub enum HttpError {
     /// No connection, or not HTTP.
     #[error("{0}")]
     Failed(String),
-    /// More than is read.
+    /// Longer than the limit.
     #[error("an answer of more than {MAX_BODY} bytes")]
     TooLarge,
-    /// A redirect, which is not followed, or a failure of the other side.
+    /// A redirect, which is not followed, or a server error.
     #[error("status {0}")]
     Status(StatusCode),
 }
 
 impl Http {
-    /// `direct` leaves out the proxy that the environment may name, for a provider on this machine.
+    /// `direct` ignores a proxy that the environment names, for a provider on this machine.
     ///
     /// # Errors
-    /// When there are no certificates to check the other side's with.
+    /// When there are no root certificates to check the provider's with.
     pub fn new(direct: bool) -> Result<Self, String> {
-        // The cryptography of TLS, unless the program has chosen another before.
+        // The cryptography for TLS, unless the program has already chosen another.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             // A redirect followed would carry the code and the client secret to wherever it says.
@@ -57,7 +58,7 @@ impl Http {
     /// `GET` of JSON, with the token that grants access to it.
     ///
     /// # Errors
-    /// When there is no answer that could be used.
+    /// When there is no usable response.
     pub async fn get(
         &self,
         url: &Url,
@@ -77,7 +78,7 @@ impl Http {
     /// One request, one answer: nothing is sent again, as a code works only once.
     ///
     /// # Errors
-    /// When there is no answer that could be used.
+    /// When there is no usable response.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut answer = self.0.execute(request.try_into()?).await?;
         let status = answer.status();

@@ -9,7 +9,7 @@ use axum::{
 
 use crate::error::Finished;
 
-/// A page, whose content comes from a template that escapes by itself.
+/// A page whose content comes from a template that escapes all values.
 #[derive(Debug)]
 pub struct Page<T> {
     title: &'static str,
@@ -27,8 +27,8 @@ impl<T: Template> Page<T> {
         }
     }
 
-    /// The origin, besides our own, to which a form's response may redirect: browsers apply the policy
-    /// `form-action` against redirects too.
+    /// Lets a form's response redirect to this origin, in addition to our own: browsers apply the
+    /// policy `form-action` to redirects too.
     #[must_use]
     pub fn form_redirects_to(mut self, origin: String) -> Self {
         self.form_action = Some(origin);
@@ -57,7 +57,7 @@ impl<T: Template> IntoResponse for Page<T> {
             .render()
             .and_then(|content| render(&content))
             .expect("writing to a string cannot fail");
-        // A window that another page opened keeps its opener only where a login may run in one.
+        // A window keeps its link to the page that opened it only if a login may run in it.
         let opener = if self.form_action.is_some() {
             "unsafe-none"
         } else {
@@ -76,7 +76,7 @@ impl<T: Template> IntoResponse for Page<T> {
             (header::REFERRER_POLICY, "same-origin".to_owned()),
             (CROSS_ORIGIN_OPENER_POLICY, opener.to_owned()),
         ];
-        // A form that is shown again with a 4xx stays a form.
+        // A form that is shown again with a 4xx must not become an error page.
         (headers, Extension(Finished), Html(html)).into_response()
     }
 }

@@ -15,19 +15,20 @@ use tokio::time::timeout;
 
 use crate::error::{Detail, Error, Result};
 
-/// How long a form may take to arrive: less than the answer may, so that a slow client gets a 408
-/// and not the 504 of a slow server.
+/// How long a form may take to arrive: less than the whole request may, so that a slow client gets
+/// a 408 and not the 504 of a slow server.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The parameters of the query of a `GET`, or of the form that a `POST` sends.
 ///
-/// None but `scope` and `resource` stands twice, an empty one counts as left out (RFC 6749, section 3.1), and what
-/// is not UTF-8 (appendix B) or has control characters is refused instead of repaired: two
-/// different inputs must never become the same user name.
+/// Only `scope` and `resource` may be repeated, and an empty parameter counts as missing (RFC 6749,
+/// section 3.1). One that is not UTF-8 (appendix B) or has control characters is rejected instead
+/// of repaired: two different inputs must never become the same user name.
 #[derive(Debug)]
 pub struct Params(Unchecked);
 
-/// Parameters of which some may be malformed: for the one endpoint that must say so by a redirect.
+/// Parameters of which some may be malformed: for the one endpoint that must report this with a
+/// redirect.
 #[derive(Default)]
 pub struct Unchecked {
     /// `None` where the parameter is repeated or malformed.
@@ -48,7 +49,7 @@ impl Params {
     /// Parses `a=b&c=d`.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for a parameter twice, a broken escape or a forbidden character.
+    /// [`Error::Malformed`] for a repeated parameter, a broken escape or a forbidden character.
     pub fn parse(raw: &str) -> Result<Self> {
         Unchecked::parse(raw).check()
     }
@@ -67,13 +68,13 @@ impl Params {
     /// The parameters that have a value, as a struct of strings.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when the struct requires one that is not there.
+    /// [`Error::Malformed`] when a parameter that the struct requires is missing.
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
         let values = self.0.values.into_iter();
         let values = values.filter_map(|(name, value)| {
             Some((name, value.filter(|value| !value.is_empty())?.into()))
         });
-        // The error would repeat a value that does not fit, and that can be a password.
+        // The error would repeat a value that does not fit, which can be a password.
         serde_json::from_value(Value::Object(values.collect()))
             .map_err(|_| Error::Malformed("a parameter is missing".into()))
     }
@@ -102,7 +103,7 @@ impl Unchecked {
         }
         match self.values.get_mut(&name) {
             None => drop(self.values.insert(name, Some(value))),
-            // A form with check boxes sends one `scope` each: it is a list anyway.
+            // A form with check boxes sends one `scope` for each; together they are the list.
             Some(Some(scopes)) if name == "scope" => {
                 *scopes = format!("{scopes} {value}");
                 self.repeats_scope = true;
@@ -123,13 +124,13 @@ impl Unchecked {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether there is such a parameter at all, however it looks.
+    /// Whether the parameter is there at all, even if its value is malformed.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
-    /// Whether `scope` stands more than once, as a form's check boxes may send it but no other
-    /// client (RFC 6749, section 3.1).
+    /// Whether `scope` was sent more than once, which only a form with check boxes may do (RFC
+    /// 6749, section 3.1).
     pub fn repeats_scope(&self) -> bool {
         self.repeats_scope
     }
@@ -137,7 +138,7 @@ impl Unchecked {
     /// The parameters, when nothing is wrong with any.
     ///
     /// # Errors
-    /// [`Error::Malformed`] says what is.
+    /// [`Error::Malformed`] says what is wrong.
     pub fn check(self) -> Result<Params> {
         match self.problem {
             None => Ok(Params(self)),
@@ -155,7 +156,8 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
-/// [`Params`] as a struct, which says which there are. `OpenAPI` can describe the same one.
+/// [`Params`] as a struct, which names the expected parameters. `OpenAPI` can describe the same
+/// struct.
 pub struct Strict<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_scope_may_stand_twice() {
+    fn only_scope_may_be_repeated() {
         let params = Params::parse("scope=a&x=1&scope=b+c").unwrap();
         assert_eq!(params.get("scope"), Some("a b c"));
         assert!(Params::parse("state=a&state=a").is_err());
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_clean_text_is_refused_and_not_repaired() {
+    fn malformed_text_is_refused_and_not_repaired() {
         for raw in [
             "a=%zz", "a=%", "a=%f", "a=%ff", "%ff=a", "a=%00", "a=%0d%0a", "a=%C2%85", "a=%+1",
         ] {

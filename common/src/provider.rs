@@ -1,9 +1,9 @@
 //! What differs between providers: endpoints, scopes, how the client authenticates, quirks, and
-//! what a user is called there.
+//! what the fields of a user are called.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `presets` | what is known of each provider: to add one, add it there |
+//! | `presets` | what is known about each provider; add your own there |
 //! | `choice` | the provider that the settings choose |
 //! | `settings` | the settings themselves |
 //! | `identity` | who the user is |
@@ -20,14 +20,14 @@ pub use choice::{choice, registration};
 pub use identity::Identity;
 pub use settings::{CLIENT_SETTINGS, DEMO_ADDR, SESSION_SECRET};
 
-/// A provider, and what this application is called there.
+/// A provider, and this application's registration there.
 #[derive(Clone, Debug)]
 pub struct Provider {
     /// The name that is stored with a user: `discord`, or the host of a custom provider.
     pub id: String,
     /// The name that people read: `Discord`, `the demo provider`.
     pub name: String,
-    /// The provider that the demo provider plays.
+    /// The provider that this one plays, if it is the demo provider.
     pub plays: Option<&'static str>,
     /// The authorization endpoint (RFC 6749, section 3.1), with the parameters that are always sent.
     pub auth_url: Url,
@@ -41,7 +41,7 @@ pub struct Provider {
     pub scopes: Vec<String>,
     /// The issuer that a response must name, if it names one (RFC 9207).
     pub issuer: Option<String>,
-    /// Whether the provider has announced that each answer does (RFC 9207, section 3).
+    /// Whether the provider has announced that every response names it (RFC 9207, section 3).
     pub always_sends_iss: bool,
     /// How the client authenticates at the token endpoint (RFC 6749, section 2.3.1).
     pub auth_type: AuthType,
@@ -60,16 +60,16 @@ impl Provider {
     }
 }
 
-/// How a provider's token endpoint reports errors, other than RFC 6749, section 5.2, says.
+/// How a provider's token endpoint reports errors, where it departs from RFC 6749, section 5.2.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quirks {
     /// With the status 200.
     pub errors_are_200: bool,
-    /// Under names of its own: each with the registered one.
+    /// Under its own names, each paired with the registered one.
     pub error_names: &'static [(&'static str, BasicErrorResponseType)],
 }
 
-/// What the application is called at the provider, and its password there.
+/// The client id and the client secret that the provider gave the application.
 pub type Registration = (ClientId, ClientSecret);
 
 /// The scopes of a list that is separated by spaces.

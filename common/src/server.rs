@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `protect` | what holds for every response; an app carries it itself |
+//! | `protect` | what applies to every response; each app adds it itself |
 //! | `guards` | what a single route checks: method, host name, origin |
 //! | `run` | settings, log, `--help`, exit codes |
 //! | `serve` | connections, their timers, the shutdown |

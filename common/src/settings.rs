@@ -27,21 +27,21 @@ pub use secrets::{Secrets, is_published};
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// What holds when it is not set, in words.
+    /// What applies when it is not set, in words.
     pub default: &'static str,
     /// What it is for, in a sentence.
     pub help: &'static str,
 }
 
-/// What an app is made of, read from the settings.
+/// What an app needs, read from the settings.
 pub trait FromSettings: Sized {
-    /// The tables of what is read here, besides [`SERVER_SETTINGS`].
+    /// The tables of the settings that are read, in addition to [`SERVER_SETTINGS`].
     const SETTINGS: &'static [&'static [Setting]];
 
-    /// Where it listens when nothing is set, and how browsers call it.
+    /// Where it listens when nothing is set, and the host name that browsers use.
     const HOME: Home = Home::DEFAULT;
 
-    /// Reads it. `None` only after [`Settings::problem`] was told why.
+    /// Reads it. Returns `None` only after recording why with [`Settings::problem`].
     fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
 }
 
@@ -50,7 +50,8 @@ pub trait FromSettings: Sized {
 pub struct Home {
     /// The address and port to listen on.
     pub addr: SocketAddr,
-    /// What the host of `PUBLIC_URL` is instead of the address, while only this machine can come.
+    /// The host of `PUBLIC_URL`, instead of the address, while only this machine can reach the
+    /// server.
     pub host: Option<&'static str>,
     /// The same in words: [`SERVER_SETTINGS`] with other defaults.
     pub settings: &'static [Setting],
@@ -65,7 +66,7 @@ impl Home {
     };
 }
 
-/// Every setting of a server whose app needs this.
+/// Every setting of a server whose app needs an `S`.
 pub fn table<S: FromSettings>() -> impl Iterator<Item = &'static Setting> {
     S::HOME
         .settings
@@ -103,7 +104,7 @@ pub(crate) const DEFAULT_ADDR: SocketAddr =
 #[derive(Debug)]
 pub struct Settings {
     vars: Vars,
-    /// Those whose value the `.env` file changes, because it has a meaning there.
+    /// The settings whose value the syntax of the `.env` file changes.
     changed_by_file: HashSet<String>,
     problems: Vec<String>,
     warnings: Vec<String>,
@@ -125,7 +126,7 @@ impl fmt::Debug for Vars {
 impl Settings {
     /// From the environment and, for what is not set there, from `.env` in the working directory.
     ///
-    /// Only what stands in a table of settings is read.
+    /// Only the settings in the table are read.
     pub fn from_env(table: impl Iterator<Item = &'static Setting>) -> Self {
         let mut settings = Self::from_vars([]);
         let mut file = EnvFile::read(Path::new(".env")).unwrap_or_else(|(name, what)| {
@@ -171,7 +172,8 @@ impl Settings {
             .filter(|value| !value.is_empty())
     }
 
-    /// Records what is wrong with a setting and how to fix it; the first problem of each is enough.
+    /// Records what is wrong with a setting and how to fix it; only the first problem of each
+    /// setting is kept.
     pub fn problem(&mut self, name: &str, what: impl fmt::Display) {
         let start = format!("{name} ");
         if !self.problems.iter().any(|known| known.starts_with(&start)) {
@@ -189,7 +191,7 @@ impl Settings {
         self.notices.push(what);
     }
 
-    /// Parses the value. If it is not `expected`, records a problem.
+    /// Parses the value. If it is not what is `expected`, records a problem.
     pub fn parse<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
         let value = self.get(name)?;
         let parsed = value.parse().ok();
@@ -199,8 +201,8 @@ impl Settings {
         parsed
     }
 
-    /// An id and the secret that belongs to it. `Err` when one of them is missing, after the problem
-    /// was noted.
+    /// An id and the secret that belongs to it. If one of them is missing, records a problem and
+    /// returns `Err`.
     pub fn pair(
         &mut self,
         id_setting: &str,
@@ -237,8 +239,8 @@ impl Settings {
         &self.public_url
     }
 
-    /// Whether only this machine can reach the server. Where others can, whatever is meant for this
-    /// machine alone is a problem and not a warning.
+    /// Whether only this machine can reach the server. Where others can, anything meant for this
+    /// machine only is a problem, not a warning.
     pub fn is_loopback(&self) -> bool {
         self.bind_addr.ip().is_loopback() && self.public_url.is_loopback()
     }

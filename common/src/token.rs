@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, unix_now};
 
-/// The members that RFC 6749 knows, spelled as they came, and when the token ends.
+/// The members that RFC 6749 defines, as they were received, and when the token expires.
 ///
 /// Its `Debug` shows no secret; its `Serialize` does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,10 +16,10 @@ pub struct Token {
     pub access_token: AccessToken,
     /// How to use it.
     pub token_type: TokenType,
-    /// How long it lives from when it was sent, in seconds.
+    /// How long it lives after it was sent, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
-    /// What gets the next token.
+    /// Redeemed for the next token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<RefreshToken>,
     /// The scopes it was issued for, separated by spaces, where the provider says so.
@@ -29,12 +29,12 @@ pub struct Token {
     /// this server alone.
     #[serde(skip_serializing)]
     pub id_token: Option<IdToken>,
-    /// When it ends, in Unix seconds: our own arithmetic, where there is an `expires_in`.
+    /// When it expires, in Unix seconds: calculated here from `expires_in`, if there is one.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
-/// `Bearer` in any case: another type must not be used when one does not know how (RFC 6749,
+/// `Bearer` in any case: a client must not use a type that it does not understand (RFC 6749,
 /// section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -73,8 +73,8 @@ impl TryFrom<String> for TokenType {
 impl Token {
     /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
     ///
-    /// `asked` is when it was asked for, in Unix seconds: it lives from then on or later, whereas to
-    /// count from its arrival would use it for some moments after its end.
+    /// `asked` is when it was requested, in Unix seconds. Its lifetime begins then or later.
+    /// Counted from its arrival, it would be used for a moment after it has expired.
     ///
     /// # Errors
     /// [`Error::Provider`].

@@ -1,5 +1,5 @@
-//! Connections on which nothing comes, or not all of it. Time is paused: it passes as soon as
-//! everybody waits.
+//! Connections on which no request or only part of one arrives. Time is paused: it advances as soon
+//! as every task is waiting.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn server() -> Server {
     Server::start(app, settings).await.expect("a server")
 }
 
-/// How long the server keeps a connection on which this comes and nothing more, and its answer.
+/// How long the server keeps a connection on which only this arrives, and its answer.
 async fn kept_after(server: &Server, start: &str) -> (Duration, String) {
     let mut client = TcpStream::connect(server.addr).await.expect("a connection");
     client
@@ -45,14 +45,14 @@ async fn kept_after(server: &Server, start: &str) -> (Duration, String) {
 
 // check 148 for B S F
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_says_nothing_is_closed_when_its_head_is_overdue() {
+async fn a_silent_connection_is_closed_when_its_head_is_overdue() {
     let server = server().await;
     let whole = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for (start, answers) in [
         ("", 0),
         ("G", 0),
         ("GET / HTTP/1.1\r\nHost: localhost\r\n", 0),
-        // The next request of a connection has as long as the first.
+        // The next request of a connection has as much time as the first.
         (whole, 1),
     ] {
         let (kept, answer) = kept_after(&server, start).await;

@@ -166,7 +166,7 @@ fn read(
     [keys.verify(&cookies, name), keys.decrypt(&cookies, name)]
 }
 
-/// Longer than any number of cases takes.
+/// Longer than all cases take.
 const DAY: Duration = Duration::from_hours(24);
 
 fn signed() -> (CookieKeys, String) {
@@ -184,7 +184,7 @@ fn encrypted() -> (CookieKeys, String) {
 
 // checks 25, 69
 #[test]
-fn a_cookie_is_worth_something_only_as_it_was_written() {
+fn a_cookie_is_accepted_only_as_it_was_written() {
     for (place, (keys, original)) in [signed(), encrypted()].into_iter().enumerate() {
         let good = read(&keys, "a", original.clone());
         assert!(
@@ -223,14 +223,14 @@ const IN_A_COOKIE: &[&str] = &[
 
 // checks 25, 69
 #[test]
-fn a_cookie_that_the_server_did_not_write_is_worth_nothing() {
+fn a_cookie_that_the_server_did_not_write_is_rejected() {
     let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     proptest!(config(), |(value in text(IN_A_COOKIE))| {
         prop_assert_eq!(read(&keys, "a", value), [None, None]);
     });
 }
 
-/// All that the servers read, but without the HTTP client, which takes long to make.
+/// Everything that the servers read, without the HTTP client, which is slow to create.
 struct Everything(Option<Provider>);
 
 impl FromSettings for Everything {
@@ -250,7 +250,7 @@ const JWT_SECRET: Setting = Setting {
     help: "",
 };
 
-/// Is in every secret.
+/// A part of every secret.
 const MARK: &str = "s3cr3t";
 
 const IN_A_SECRET: &[&str] = &[
@@ -298,7 +298,7 @@ const IN_A_SETTING: &[&str] = &[
     "xn--",
 ];
 
-/// A value that is right, with this setting, as often as not.
+/// A setting and a value for it, which is valid about half of the time.
 fn setting() -> impl Strategy<Value = (&'static str, String)> {
     let good = select(
         &[

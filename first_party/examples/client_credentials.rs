@@ -1,7 +1,7 @@
 //! `cargo run -p first_party --example client_credentials`: tokens for programs, without a person
 //! (RFC 6749, section 4.4).
 //!
-//! A registered client proves who it is with its secret and gets a token for itself, with the
+//! A registered client authenticates with its secret and gets a token on its own behalf, with the
 //! scopes that it may have, for `/endpoint1` and `/endpoint2`. There is no refresh token: anyone
 //! who has the secret can ask again. The other half is the example `machine_client` of `basic`.
 
@@ -60,7 +60,7 @@ pub fn app(server: Server) -> Router {
 pub struct Server {
     tokens: Tokens,
     clients: Arc<[Client]>,
-    /// Plays the client that was made because none is registered.
+    /// The command that runs the demo client, if none is registered.
     pub command: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct Server {
 struct Client {
     id: String,
     secret: String,
-    /// What its tokens may open.
+    /// The scopes that its tokens may have.
     scopes: Scopes,
 }
 
@@ -91,7 +91,7 @@ async fn token(
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     }
     let requested: Scopes = params.get("scope").unwrap_or_default().parse()?;
-    // A client that is called like a user is not taken for the user.
+    // The prefix keeps a client from being mistaken for a user with the same name.
     let subject = format!("{CLIENT}{}", client.id);
 
     let scopes = requested & client.scopes;
@@ -149,8 +149,8 @@ impl FromSettings for Server {
         let is_made = registered.is_none();
         let (id, secret) = registered.unwrap_or_else(|| ("demo-client".into(), random_token()));
         let command = is_made.then(|| command(settings.public_url(), &id, &secret));
-        // Replace this with your own list of clients. Secrets that a machine has made need no slow
-        // hash where they are kept, as passwords do; SHA-256 is enough, as nobody guesses 256 bits.
+        // Replace this with your own list of clients. Randomly generated secrets need no slow hash
+        // in storage, unlike passwords; SHA-256 is enough, because nobody guesses 256 bits.
         let clients = Arc::new([Client {
             id,
             secret,
@@ -183,7 +183,7 @@ fn check_public(settings: &mut Settings, secret: Option<&str>) {
     }
 }
 
-/// What runs the example of `basic` with this client.
+/// The command that runs the example of `basic` with this client.
 fn command(own: &PublicUrl, id: &str, secret: &str) -> String {
     let (token_url, api_url) = (own.join("/token"), own.join("/endpoint1"));
     format!(

@@ -1,4 +1,4 @@
-//! The token of a request, or the challenge to whoever sends none (RFC 6750).
+//! The token of a request, or the challenge to a client that sends none (RFC 6750).
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -10,16 +10,16 @@ use common::error::Detail;
 
 use crate::token::{Claims, Tokens};
 
-/// Why a request gets nothing (RFC 6750, section 3.1).
+/// Why a request is rejected (RFC 6750, section 3.1).
 #[derive(Clone, Debug)]
 pub enum BearerError {
     /// 401, without an error code: there is no token.
     NotAuthenticated,
-    /// 400: there are two.
+    /// 400: there are two `Authorization` headers.
     Ambiguous,
     /// 401: forged, changed, expired or not ours; the response does not say which.
     InvalidToken,
-    /// 403: a good token that does not open this; these scopes would.
+    /// 403: a valid token without the required scope; any of these scopes would do.
     InsufficientScope(String),
 }
 
@@ -51,7 +51,8 @@ impl IntoResponse for BearerError {
     }
 }
 
-/// The guard for any valid token: what it says. For a scope, see [`AnyOf`](crate::scopes::AnyOf).
+/// The guard for any valid token, which returns its claims. For a scope, see
+/// [`AnyOf`](crate::scopes::AnyOf).
 impl<S: Send + Sync> FromRequestParts<S> for Claims
 where
     Tokens: FromRef<S>,
@@ -66,10 +67,10 @@ where
     }
 }
 
-/// The token in the header, the only place: URLs end up in logs, and browsers send cookies along
-/// with the requests of other sites.
+/// The token in the header, the only place where it is accepted: URLs end up in logs, and browsers
+/// send cookies with requests from other sites too.
 pub fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
-    // A proxy may read the one, and we the other.
+    // With two, a proxy could read one and we the other.
     if headers
         .get_all(header::AUTHORIZATION)
         .iter()

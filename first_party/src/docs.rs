@@ -16,7 +16,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
 
 use crate::{password, scopes::SCOPES};
 
-/// Where Swagger UI takes what it is answered.
+/// Where Swagger UI receives its codes and tokens.
 pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
 
 #[derive(OpenApi)]
@@ -56,8 +56,9 @@ pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S
     swagger(public_url, openapi(public_url), client)
 }
 
-/// Swagger UI out of this binary, for this API: nothing comes from another host. It calls
-/// `PUBLIC_URL`, which browsers allow to pages of that origin alone: who typed `localhost` is sent on.
+/// Swagger UI for this API, served from this binary: nothing is loaded from another host. It calls
+/// `PUBLIC_URL`, which browsers allow only to pages of that origin: anyone who typed `localhost` is
+/// redirected.
 pub fn swagger<S: Clone + Send + Sync + 'static>(
     public_url: &PublicUrl,
     api: utoipa::openapi::OpenApi,

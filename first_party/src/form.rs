@@ -21,7 +21,7 @@ struct Form<'a> {
 }
 
 /// `GET /login`: the form. With the parameters of an authorization request (RFC 6749, section
-/// 4.2.1) its Submit leads back to the client that asked, with the token in the fragment.
+/// 4.2.1), submitting it redirects to the client that asked, with the token in the fragment.
 ///
 /// # Errors
 /// 400 for an unknown client or redirect URI; every other error is a redirect to the client.

@@ -1,4 +1,4 @@
-//! The scopes: what a token opens, and the guard that requires them.
+//! The scopes: what a token grants access to, and the guard that requires them.
 
 use std::{fmt, ops::BitAnd, str::FromStr};
 
@@ -37,12 +37,12 @@ impl Scopes {
     /// Every scope that there is.
     pub const ALL: Self = Self(u8::MAX >> (8 - SCOPES.len()));
 
-    /// Those with these bits, such as `SOME | THIRD`.
+    /// The scopes with these bits, such as `SOME | THIRD`.
     pub const fn of(bits: u8) -> Self {
         Self(bits)
     }
 
-    /// Those of a list that exist; the others open nothing here. For what we have written
+    /// The scopes of a list that exist; the others are ignored. Only for lists that we wrote
     /// ourselves: in a request, an unknown scope is an error, see [`str::parse`].
     pub fn known_in(list: &str) -> Self {
         Self(
@@ -64,7 +64,7 @@ impl Scopes {
     }
 }
 
-/// The scopes of a request. None requested is none granted, never all; one that does not exist is
+/// The scopes of a request. If none is requested, none is granted, never all. An unknown scope is
 /// `invalid_scope` (RFC 6749, section 3.3).
 impl FromStr for Scopes {
     type Err = OAuthError;
@@ -78,7 +78,7 @@ impl FromStr for Scopes {
     }
 }
 
-/// What is granted: the scopes that were requested and that this user or client may have. The
+/// The scopes to grant: those that were requested and that this user or client may have. The
 /// `scope` of the response says which (RFC 6749, section 3.3).
 impl BitAnd for Scopes {
     type Output = Self;
@@ -101,7 +101,7 @@ impl Serialize for Scopes {
     }
 }
 
-/// The claim of a token: a scope that no longer exists opens nothing, and the others stay good.
+/// The claim of a token: a scope that no longer exists is ignored, and the others stay valid.
 impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|list| Self::known_in(&list))

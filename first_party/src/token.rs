@@ -1,4 +1,4 @@
-//! The access tokens: signed by us, read by us (RFC 7519, in the manner of RFC 9068).
+//! The access tokens: we sign them, and we verify them (RFC 7519, modelled on RFC 9068).
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,33 +11,31 @@ use common::{
     unix_now,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode};
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Deserialize, Serialize};
 
 use crate::scopes::Scopes;
 
 /// How long a token lives: short, because an issued token cannot be revoked.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
-/// Before the name of a client that acts for itself, in `sub`. No user name begins like this, so
-/// that neither can be taken for the other (RFC 9700, section 4.15).
+/// The prefix in `sub` for a client that acts on its own behalf. No user name begins with it, so
+/// neither can be mistaken for the other (RFC 9700, section 4.15).
 pub const CLIENT: &str = "client:";
 
-/// What a token says (RFC 9068, section 2.2). Each but `nbf` is required, and is a string or a
-/// number: `iss` or `aud` as a list would let another one in besides ours.
+/// The claims of a token (RFC 9068, section 2.2). All but `nbf` are required, and each is a string
+/// or a number: a list in `iss` or `aud` could contain others besides ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// Who made it: `PUBLIC_URL`.
     pub iss: String,
-    /// Who may read it: `PUBLIC_URL` too.
+    /// The audience: `PUBLIC_URL` too.
     pub aud: String,
     /// The user, or [`CLIENT`] and a client.
     pub sub: String,
-    /// Which application asked for it. Nobody has proven that: these clients have no secrets.
+    /// The client that requested it. The grants of this server do not prove it: their clients have
+    /// no secrets.
     pub client_id: String,
-    /// What it opens.
+    /// What it grants access to.
     pub scope: Scopes,
     /// When it was issued, in Unix seconds.
     pub iat: u64,
@@ -50,9 +48,9 @@ pub struct Claims {
     pub nbf: u64,
 }
 
-/// The header of our tokens, which has no other members: no `crit` that nobody here understands
-/// (RFC 7515, section 4.1.11), no key that the token brings along. The library accepts both, and
-/// `"alg":{"HS256":null}` too.
+/// The header of our tokens, which may have no other members: no `crit`, which we would have to
+/// understand (RFC 7515, section 4.1.11), and no key that the token itself supplies. The library
+/// accepts both, and `"alg":{"HS256":null}` too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OwnHeader {
@@ -60,7 +58,7 @@ struct OwnHeader {
     alg: String,
 }
 
-/// The type keeps other tokens of the same key apart (RFC 8725, section 3.11).
+/// The type keeps access tokens apart from other tokens of the same key (RFC 8725, section 3.11).
 const TYPE: &str = "at+jwt";
 
 /// The answer to a token request (RFC 6749, section 5.1).
@@ -73,7 +71,7 @@ pub struct TokenResponse {
     pub token_type: &'static str,
     /// How long it lives, in seconds.
     pub expires_in: u64,
-    /// What it opens: scopes, separated by spaces.
+    /// What it grants access to: scopes, separated by spaces.
     #[schema(value_type = String)]
     pub scope: Scopes,
 }
@@ -99,7 +97,7 @@ struct Inner {
     signing_key: EncodingKey,
     keys: Vec<DecodingKey>,
     validation: Validation,
-    /// `PUBLIC_URL` as the claims have it.
+    /// `PUBLIC_URL` as it appears in the claims.
     issuer: String,
     public_url: PublicUrl,
     flows: Flows,
@@ -116,9 +114,6 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// Signs with the first of the secrets, which have 32 bytes or more (RFC 7518, section 3.2),
     /// and accepts all.
-    ///
-    /// # Panics
-    /// When there is no secret; the settings always give one.
     pub fn new(secrets: &Secrets, public_url: PublicUrl) -> Self {
         Self::with_flows(secrets, public_url, Flows::default())
     }
@@ -142,10 +137,7 @@ impl Tokens {
         }))
     }
 
-    /// A new token for this user, or for [`CLIENT`] and a client.
-    ///
-    /// # Panics
-    /// Never: texts and numbers are JSON, and HMAC takes any key.
+    /// Issues a new token for this user, or for [`CLIENT`] followed by a client id.
     pub fn issue(&self, subject: &str, client_id: &str, scope: Scopes) -> TokenResponse {
         let iat = unix_now();
         let claims = Claims {
@@ -169,16 +161,15 @@ impl Tokens {
         }
     }
 
-    /// What a token says, if it is one of ours and has not expired.
+    /// The claims of a token, if it is one of ours and has not expired.
     ///
-    /// Signature, algorithm, issuer, audience and times are jsonwebtoken's part; the rest is what it
-    /// would accept besides. A copy needs both.
+    /// jsonwebtoken checks signature, algorithm, issuer, audience and times; the rest rejects what
+    /// it would still accept. Copy both.
     pub fn verify(&self, token: &str) -> Option<Claims> {
         let decode = |key| decode(token, key, &self.0.validation).ok();
         let claims: Claims = self.0.keys.iter().find_map(decode)?.claims;
-        let mut parts = token.split('.');
-        let header: OwnHeader = object(parts.next()?)?;
-        let _claims: IgnoredAny = object(parts.next()?)?;
+        let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next()?);
+        let header: OwnHeader = serde_json::from_slice(&header.ok()?).ok()?;
         let is_ours = header.typ == TYPE && header.alg == "HS256";
         (is_ours && !claims.sub.is_empty()).then_some(claims)
     }
@@ -194,26 +185,21 @@ impl Tokens {
     }
 }
 
-/// What every token must satisfy, on top of a signature.
+/// What every token must satisfy in addition to its signature.
 fn validation(issuer: &str) -> Validation {
-    // One algorithm: whoever lets the token choose lets the attacker choose (RFC 8725, section 3.1).
+    // One algorithm: a server that lets the token choose lets the attacker choose (RFC 8725,
+    // section 3.1).
     let mut validation = Validation::new(Algorithm::HS256);
-    // What is set below is checked only where it is present, so it must be required besides.
+    // A claim that is set below is checked only if it is present. The type of our claims requires
+    // them as well, but a copy with other claims needs this line.
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[issuer]);
     validation.validate_nbf = true;
     validation.leeway = 0;
-    // A token expires at the second that it says, not after it (RFC 7519, section 4.1.4).
+    // A token expires at the second in its `exp`, not after it (RFC 7519, section 4.1.4).
     validation.reject_tokens_expiring_in_less_than = 1;
     validation
-}
-
-/// What a part of a token says, if it is an object: serde takes a list for a struct too.
-pub fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(&json).ok())?
 }
 
 impl FromSettings for Tokens {

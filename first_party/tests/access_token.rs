@@ -1,4 +1,4 @@
-//! Forged, changed and borrowed tokens, and the secrets that make real ones.
+//! Forged, changed and borrowed tokens, and the secrets that sign real ones.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ mod user;
 
 use forge::{HEADER, SECRET, assert_refused, claims, get, seal, server, sign, with};
 
-/// A token that is right in everything.
+/// A token that is valid in every respect.
 fn good(server: &Server) -> String {
     sign(HEADER, claims(server).to_string())
 }
@@ -28,9 +28,9 @@ fn parts(token: &str) -> [&str; 3] {
     parts.try_into().expect("three parts")
 }
 
-/// All of these tests stand on this one: what they forge would open the door but for one thing.
+/// All other tests here depend on this one: each of their tokens is valid but for one thing.
 #[tokio::test]
-async fn a_token_made_with_the_secret_is_accepted() {
+async fn a_token_signed_with_the_secret_is_accepted() {
     let server = server().await;
     let answer = get(&server, "/endpoint1", &good(&server)).await;
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_token_without_a_signature_is_refused() {
 
 // check 126
 #[tokio::test]
-async fn another_algorithm_is_refused_with_the_right_key_too() {
+async fn another_algorithm_is_refused_even_with_the_right_key() {
     let server = server().await;
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
@@ -159,7 +159,7 @@ async fn the_last_character_of_the_signature_counts() {
 async fn an_encoding_that_is_not_canonical_is_refused_though_it_is_signed() {
     let server = server().await;
     let mut payload = claims(&server).to_string();
-    // One byte over a multiple of three: of the last character, four bits are unused.
+    // One byte over a multiple of three, so that four bits of the last character are unused.
     while payload.len() % 3 != 1 {
         payload.push(' ');
     }
@@ -241,14 +241,14 @@ async fn a_header_other_than_our_own_is_refused() {
         &sign(b"{\"typ\":\"at+jwt\",\"alg\":\"HS256\xff\"}", &payload),
     )
     .await;
-    // Spelt another way it is the same header, so that the refusals are not for the spelling.
+    // The same header in another spelling is accepted, so the spelling is not why the others fail.
     let spaced = sign(r#"{ "alg": "HS\u003256", "typ": "at+jwt" }"#, &payload);
     assert_eq!(get(&server, "/endpoint1", &spaced).await.status, 200);
 }
 
 // check 135
 #[tokio::test]
-async fn a_key_that_a_token_brings_along_is_neither_used_nor_fetched() {
+async fn a_key_that_a_token_supplies_is_neither_used_nor_fetched() {
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
     let server = server().await;
@@ -281,7 +281,7 @@ async fn a_key_that_a_token_brings_along_is_neither_used_nor_fetched() {
 
 // checks 119, 128, 130, 131, 132
 #[tokio::test]
-async fn each_claim_is_required_and_one_text_or_number() {
+async fn each_claim_is_required_and_must_be_one_string_or_number() {
     let server = server().await;
     for name in [
         "iss",
@@ -319,7 +319,7 @@ async fn each_claim_is_required_and_one_text_or_number() {
 
 // checks 130, 131, 132, 138
 #[tokio::test]
-async fn a_token_of_another_issuer_for_another_audience_or_for_nobody_is_refused() {
+async fn a_token_with_another_issuer_another_audience_or_no_subject_is_refused() {
     let server = server().await;
     let own = server.public_url.to_string();
     let port = server.addr.port();
@@ -347,7 +347,7 @@ async fn a_token_of_another_issuer_for_another_audience_or_for_nobody_is_refused
 
 // checks 128, 129
 #[tokio::test]
-async fn a_token_is_good_until_its_second_and_not_a_moment_longer() {
+async fn a_token_is_valid_until_its_expiry_and_not_a_second_longer() {
     let server = server().await;
     let now = unix_now();
     let wrong = [
@@ -451,7 +451,7 @@ async fn a_payload_that_is_not_one_object_with_each_claim_once_is_refused() {
 
 // check 138
 #[tokio::test]
-async fn what_was_made_for_something_else_is_no_access_token() {
+async fn a_token_issued_for_something_else_is_not_an_access_token() {
     let server = server().await;
     let own = server.public_url.to_string();
     let id_token = json!({
@@ -561,7 +561,7 @@ fn long_tokens_take_no_memory() {
     send_each(10);
     let before = program.memory();
     send_each(200);
-    // Not every system says it.
+    // Not every system reports its memory.
     if let (Some(before), Some(after)) = (before, program.memory()) {
         assert!(after < before + 20, "{before} MiB grew to {after} MiB");
     }

@@ -1,4 +1,4 @@
-//! Attacks on the tokens and their pages, by somebody who has read the source.
+//! Attacks on the tokens and their pages, by an attacker who has read the source.
 
 use common::server::Server;
 use reqwest::Method;
@@ -17,7 +17,7 @@ async fn get(server: &Server, path: &str) -> Answer {
 
 // check 139
 #[tokio::test]
-async fn what_other_authorization_servers_have_is_not_here() {
+async fn endpoints_of_other_authorization_servers_do_not_exist_here() {
     let server = server().await;
     let browser = Browser::new();
     for path in [
@@ -43,7 +43,7 @@ async fn what_other_authorization_servers_have_is_not_here() {
 }
 
 #[tokio::test]
-async fn a_link_to_swagger_ui_cannot_bring_its_own_document_along() {
+async fn a_link_to_swagger_ui_cannot_supply_its_own_document() {
     let server = server().await;
     let own = get(&server, "/docs/").await;
     for query in [
@@ -84,7 +84,7 @@ async fn no_path_below_docs_leads_out_of_it() {
         "/docs/index.html%00.png",
         "/docs/C:/windows/win.ini",
     ] {
-        // As it is written: an HTTP client would tidy it up.
+        // Sent byte for byte, because an HTTP client would normalize the path.
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
         let answer = raw::send(server.addr, request).await;
@@ -131,7 +131,7 @@ async fn no_user_name_can_be_taken_for_a_client_that_acts_for_itself() {
 }
 
 #[tokio::test]
-async fn a_scope_given_thousands_of_times_is_given_once() {
+async fn a_scope_requested_thousands_of_times_is_granted_once() {
     let server = server().await;
     let form = format!("username=a&password=b&{}", "scope=some.scope&".repeat(3800));
     assert!(form.len() < 65_536);

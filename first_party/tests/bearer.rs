@@ -1,4 +1,4 @@
-//! How a token is shown at the endpoints (RFC 6750), and every way around that is closed.
+//! How a token is presented at the endpoints (RFC 6750), and that every way around it is closed.
 
 use axum::Router;
 use common::server::Server;
@@ -33,7 +33,7 @@ async fn present(server: &Server, path: &str, values: &[impl AsRef<[u8]>]) -> An
     browser.send(request).await
 }
 
-/// There is no token here: 401 without an error code.
+/// The request has no token: 401 without an error code.
 fn assert_nobody(answer: &Answer, case: &str) {
     assert_eq!(answer.status, 401, "{case}: {answer:?}");
     assert!(!challenge(answer).contains("error="), "{case}: {answer:?}");
@@ -46,7 +46,7 @@ fn assert_nobody(answer: &Answer, case: &str) {
 
 // check 115
 #[tokio::test]
-async fn who_shows_no_token_is_asked_for_one_without_an_error() {
+async fn a_request_without_a_token_gets_a_challenge_without_an_error() {
     let server = server().await;
     for path in ["/endpoint1", "/endpoint2"] {
         assert_nobody(&present(&server, path, &[""; 0]).await, path);
@@ -55,7 +55,7 @@ async fn who_shows_no_token_is_asked_for_one_without_an_error() {
 
 // checks 117, 118
 #[tokio::test]
-async fn each_set_of_scopes_opens_what_it_should_and_nothing_else() {
+async fn each_set_of_scopes_grants_access_to_its_endpoints_and_no_others() {
     let server = server().await;
     for set in 0..8 {
         let scopes = SCOPES
@@ -177,7 +177,7 @@ async fn a_scope_is_compared_as_a_whole_and_to_the_letter() {
 
 // check 119
 #[tokio::test]
-async fn a_scope_that_is_no_text_makes_the_token_a_bad_one() {
+async fn a_scope_that_is_not_a_string_makes_the_token_invalid() {
     let server = server().await;
     let values = [
         json!(1),
@@ -220,7 +220,7 @@ async fn a_bad_token_gets_one_challenge_with_each_attribute_once() {
 
 // check 120
 #[tokio::test]
-async fn the_scheme_is_accepted_in_every_case() {
+async fn the_scheme_is_case_insensitive() {
     let server = server().await;
     let token = token_with(&server, "some.scope").await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
@@ -235,7 +235,7 @@ async fn the_scheme_is_accepted_in_every_case() {
 
 // check 121
 #[tokio::test]
-async fn a_header_that_is_not_one_bearer_token_opens_nothing() {
+async fn a_header_that_is_not_one_bearer_token_grants_no_access() {
     let server = server().await;
     let good = token_with(&server, "some.scope").await;
     for value in [
@@ -302,7 +302,7 @@ async fn two_authorization_headers_are_refused_even_when_both_are_good() {
 
 // check 122
 #[tokio::test]
-async fn a_token_in_the_query_changes_nothing_beside_one_in_the_header() {
+async fn a_token_in_the_query_does_not_affect_one_in_the_header() {
     let server = server().await;
     let narrow = token_with(&server, "other.scope").await;
     let wide = token_with(&server, "third.scope").await;
@@ -422,14 +422,14 @@ async fn another_spelling_of_the_path_is_no_way_around_the_guard() {
     );
 }
 
-/// A handler of which the token is optional.
+/// A handler for which the token is optional.
 async fn optional(guard: Option<AnyOf<{ SOME | THIRD }>>) -> String {
     guard.map_or_else(|| "nobody".into(), |AnyOf(claims)| claims.sub)
 }
 
 // check 116
 #[tokio::test]
-async fn an_optional_token_may_be_left_out_but_not_be_a_bad_one() {
+async fn an_optional_token_may_be_missing_but_not_invalid() {
     let app = |tokens: Tokens| {
         let public_url = tokens.public_url().clone();
         let routes = Router::new().route("/optional", axum::routing::get(optional));

@@ -44,7 +44,7 @@ async fn ask(server: &Server, headers: &[&str], form: &[(&str, &str)]) -> Answer
     browser.send(request).await
 }
 
-/// The header of a client, as it is and not form-encoded.
+/// The header of a client, with nothing form-encoded.
 fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")))
 }
@@ -82,7 +82,7 @@ fn assert_error(answer: &Answer, status: u16, error: &str, case: &str) {
 
 // checks 107, 108
 #[tokio::test]
-async fn a_client_proves_who_it_is_by_header_or_by_body() {
+async fn a_client_authenticates_in_the_header_or_in_the_body() {
     let server = server().await;
     let in_body = [
         GRANT,
@@ -117,7 +117,7 @@ async fn a_client_proves_who_it_is_by_header_or_by_body() {
             .cloned()
             .collect();
         names.sort();
-        // And no refresh token: who has the secret can ask again (RFC 6749, section 4.4.3).
+        // No refresh token: the client can use its secret again (RFC 6749, section 4.4.3).
         assert_eq!(names, ["access_token", "expires_in", "scope", "token_type"]);
         let token = answer.json()["access_token"]
             .as_str()
@@ -133,7 +133,7 @@ async fn a_client_proves_who_it_is_by_header_or_by_body() {
 
 // check 107
 #[tokio::test]
-async fn two_proofs_are_one_too_many() {
+async fn two_authentication_methods_are_one_too_many() {
     let server = server().await;
     let header = &*basic("demo-client", &encoded());
     let id = ("client_id", "demo-client");
@@ -202,7 +202,7 @@ async fn an_unknown_client_and_a_wrong_secret_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_client_gets_the_scopes_that_are_its_own_and_no_other() {
+async fn a_client_gets_its_own_scopes_and_no_others() {
     let server = server().await;
     let header = basic("demo-client", &encoded());
     for (asked, given) in [
@@ -224,7 +224,7 @@ async fn a_client_gets_the_scopes_that_are_its_own_and_no_other() {
 }
 
 #[tokio::test]
-async fn another_grant_is_not_to_be_had_here() {
+async fn no_other_grant_is_supported() {
     let server = server().await;
     let header = basic("demo-client", &encoded());
     let person = [("username", "johndoe"), ("password", "secret123")];
@@ -271,7 +271,7 @@ async fn another_grant_is_not_to_be_had_here() {
 
 // check 110
 #[tokio::test]
-async fn a_client_that_is_called_like_a_user_is_not_the_user() {
+async fn a_client_with_the_name_of_a_user_is_not_that_user() {
     let secret = "the signing secret of two servers which is a bad idea";
     let own = [
         ("JWT_SECRET", secret),
@@ -292,7 +292,7 @@ async fn a_client_that_is_called_like_a_user_is_not_the_user() {
     let answer = Browser::new().post(url, &form).await.json();
     let token = answer["access_token"].as_str().expect("a token");
 
-    // A server of people that accepts this token: it says whose it is.
+    // A server for users accepts this token, and can tell that it belongs to a client.
     let tokens =
         first_party::token::Tokens::new(&secret.to_owned().into(), clients.public_url.clone());
     let claims = tokens
@@ -310,7 +310,7 @@ async fn a_client_that_is_called_like_a_user_is_not_the_user() {
         &answer,
         400,
         "invalid_request",
-        "no person can be called like a client",
+        "no user can have the name of a client",
     );
 }
 
@@ -321,7 +321,7 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
     let url = server.url.clone();
     let first = Browser::new().get(&url).await;
     assert_eq!(first.status, 200);
-    // What it prints is read when it has ended, so it lives on in another.
+    // Its output can only be read after it has ended, so a second server takes its place below.
     let printed = server.stop();
     let command = printed.lines().next().expect("a line");
     let command = command.strip_suffix(" cargo run -p basic --example machine_client");
@@ -371,7 +371,7 @@ async fn with_nothing_set_it_prints_the_command_that_runs_the_client() {
 
 // check 164
 #[test]
-fn where_others_can_guess_it_a_client_secret_is_long_and_nobody_has_read_it() {
+fn where_others_can_guess_it_a_client_secret_must_be_long_and_unpublished() {
     let binary = program::example("first_party", "client_credentials");
     let long = "0123456789abcdef0123456789abcdef";
     let published = include_str!("../../.env.example");
@@ -404,14 +404,14 @@ fn where_others_can_guess_it_a_client_secret_is_long_and_nobody_has_read_it() {
         };
         let start = format!("MACHINE_CLIENT_SECRET {what}");
         assert!(line.starts_with(&start) && !line.contains(secret), "{line}");
-        // On this machine it may be a secret from a README.
+        // A server for this machine only may use a secret from a README.
         drop(Program::start(&binary, &vars(false, secret)));
     }
     drop(Program::start(&binary, &vars(true, long)));
 }
 
 #[test]
-fn each_wrong_setting_is_one_line() {
+fn each_wrong_setting_is_reported_in_one_line() {
     let binary = program::example("first_party", "client_credentials");
     let id = ("MACHINE_CLIENT_ID", "id");
     let secret = ("MACHINE_CLIENT_SECRET", "hunter2");

@@ -25,7 +25,7 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
     let good = [("username", "johndoe"), ("password", "secret123")];
     let token = browser.post(url(&server, "/token"), &good).await;
     let token = token.json()["access_token"].clone();
-    // What failed is remembered for a while.
+    // Failed logins are remembered for a while.
     let wrong = [("username", "nobody-knows"), ("password", PASSWORD)];
     let refused = browser.post(url(&server, "/token"), &wrong).await;
     assert_eq!(refused.status, 400);
@@ -44,7 +44,7 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
         ("AnyOf", "Claims that have one of some scopes"),
         (
             "Claims",
-            "what a token says; without its signature it is good for nothing",
+            "what a token says; it is useless without its signature",
         ),
         ("User", "who was let in, and for what"),
     ];

@@ -1,4 +1,4 @@
-//! What the examples say at their most talkative: nothing secret.
+//! What the examples log at `trace`: nothing secret.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use testing::{
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SECRET: &str = "the-secret-of-the-client-0123456789";
 
-/// An example and everything secret that its clients see.
+/// An example and every secret that its clients see.
 struct Running {
     program: Program,
     secrets: Secrets,
@@ -41,7 +41,7 @@ impl Running {
         answer
     }
 
-    /// The status for a token, a part of it, and the token where none belongs.
+    /// The status for a token; also sends a part of it, and the token where it does not belong.
     async fn use_token(&mut self, path: &str, answer: &Answer) -> u16 {
         let token = answer.json()["access_token"].clone();
         let token = token.as_str().expect("a token");
@@ -67,7 +67,7 @@ impl Running {
 
 // checks 145, 171
 #[tokio::test]
-async fn the_example_users_says_nothing_secret() {
+async fn the_example_users_leaks_no_secret() {
     let wrong = "the-wrong-password";
     let secrets = [
         "secret123",
@@ -105,7 +105,7 @@ async fn the_example_users_says_nothing_secret() {
 
 // checks 145, 171
 #[tokio::test]
-async fn the_example_client_credentials_says_nothing_secret() {
+async fn the_example_client_credentials_leaks_no_secret() {
     let client = [
         ("MACHINE_CLIENT_ID", "id"),
         ("MACHINE_CLIENT_SECRET", SECRET),

@@ -28,7 +28,7 @@ fn registered(server: &Server) -> String {
     server.public_url.join("/docs/oauth2-redirect.html")
 }
 
-/// The fields with one of them changed, or taken away.
+/// The fields, with one of them changed or removed.
 fn with(mut fields: Fields, name: &'static str, value: Option<&str>) -> Fields {
     fields.retain(|(known, _)| *known != name);
     fields.extend(value.map(|value| (name, value.to_owned())));
@@ -193,7 +193,7 @@ async fn the_state_comes_back_byte_for_byte() {
 
 // check 151
 #[tokio::test]
-async fn opening_the_form_gives_no_token_whatever_the_query_says() {
+async fn opening_the_form_issues_no_token_whatever_the_query_says() {
     let server = server().await;
     let mut fields = request(&server);
     fields.extend([
@@ -320,7 +320,7 @@ async fn a_person_sees_a_page_that_says_why_there_is_no_redirect() {
 
 // checks 153, 154
 #[tokio::test]
-async fn every_other_mistake_is_told_to_the_client_in_the_fragment() {
+async fn every_other_error_is_reported_to_the_client_in_the_fragment() {
     let server = server().await;
     for (name, value, error) in [
         ("response_type", None, "invalid_request"),
@@ -357,7 +357,7 @@ async fn every_other_mistake_is_told_to_the_client_in_the_fragment() {
 
 // check 153
 #[tokio::test]
-async fn a_parameter_given_twice_is_told_to_the_client_in_the_fragment() {
+async fn a_parameter_given_twice_is_reported_to_the_client_in_the_fragment() {
     let server = server().await;
     for (again, state) in [
         (("response_type", "token"), Some("st4te")),
@@ -392,7 +392,7 @@ async fn a_parameter_given_twice_is_told_to_the_client_in_the_fragment() {
 
 // checks 85, 151
 #[tokio::test]
-async fn only_the_scopes_that_stay_checked_are_given() {
+async fn only_the_scopes_that_stay_checked_are_granted() {
     let server = server().await;
     for (scopes, expected) in [
         (vec![], ""),

@@ -1,4 +1,4 @@
-//! What the program says at its most talkative: nothing secret, and nothing that others wrote.
+//! What the program logs at `trace`: nothing secret, and nothing that others wrote.
 
 use reqwest::Method;
 use testing::{
@@ -11,7 +11,7 @@ const NAME: &str = "the-user-name";
 const PASSWORD: &str = "the-pass-word";
 const FORGED: &str = "\n2026-01-01T00:00:00.000000Z  INFO \u{1b}[31mforged\u{9b}m\r\n";
 
-/// The program, somebody who uses it, and everything secret that he sees.
+/// The program, a person who uses it, and every secret that they see.
 struct Person {
     program: Program,
     browser: Browser,
@@ -67,7 +67,7 @@ impl Person {
 
 // check 145
 #[tokio::test]
-async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
+async fn no_secret_leaks_from_the_password_to_the_endpoint() {
     let mut person = Person::new();
     let credentials = [
         ("username", NAME),
@@ -146,7 +146,7 @@ async fn from_the_password_to_the_endpoint_nothing_secret_is_said() {
 
 // checks 97, 145, 146
 #[tokio::test]
-async fn every_way_it_can_fail_says_nothing_secret_and_forges_no_line() {
+async fn every_way_it_can_fail_leaks_no_secret_and_forges_no_line() {
     let mut person = Person::new();
     let own = [("username", NAME), ("password", PASSWORD)];
     let forged_name = format!("{NAME}{FORGED}");

@@ -1,4 +1,4 @@
-//! Clients that take their time, and many of them.
+//! Slow clients, and many of them.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ async fn server() -> Server {
     start(first_party::app, &[]).await
 }
 
-/// The beginning of a form that will take its time.
+/// The beginning of a form that arrives slowly.
 const FORM: &str = "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\
     Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=ada&password=";
 
 // check 102
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_takes_too_long_is_408_and_keeps_nobody_out() {
+async fn a_body_that_takes_too_long_is_408_and_locks_nobody_out() {
     let server = server().await;
     let mut slow = JoinSet::new();
     for _ in 0..50 {
@@ -65,11 +65,11 @@ async fn a_head_that_takes_too_long_ends_the_connection() {
 
 // check 148
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_nothing_of_the_answer_is_cut_off() {
+async fn a_client_that_reads_nothing_of_the_answer_is_cut_off() {
     let server = server().await;
     let mut client = TcpStream::connect(server.addr).await.unwrap();
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-    // Some dozens of megabytes: more than the system takes in between.
+    // Dozens of megabytes: more than the buffers of the system hold.
     client
         .write_all(request.repeat(40).as_bytes())
         .await

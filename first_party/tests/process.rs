@@ -28,7 +28,7 @@ const IN_PUBLIC: &[(&str, &str)] = &[
     ("MACHINE_CLIENT_SECRET", SECRET),
 ];
 
-/// The server that runs with these: the others let people in who are not known anywhere.
+/// The server that runs with these settings. The others accept users whom nobody has registered.
 fn public_server() -> String {
     example("first_party", "client_credentials")
 }
@@ -51,7 +51,7 @@ fn servers() -> Vec<(String, &'static [&'static str])> {
 
 // checks 144, 166
 #[tokio::test]
-async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
+async fn a_secret_in_the_file_is_read_byte_for_byte_or_rejected_by_name() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("first_party-process");
     fs::create_dir_all(&directory).expect("a folder");
     let with_file = |written: &str| {
@@ -78,7 +78,7 @@ async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
         assert!(!line.contains("0123"), "{line}");
     }
 
-    // What is accepted is the key: its tokens are good where the environment has the same.
+    // The accepted value is the key: its tokens are valid where the environment has the same one.
     let secret = r#"0123456789abcdef $0 #1 "2" 0123456789abcdef"#;
     let from_file = Program::run(&mut with_file(&format!("'{secret}'")));
     let token = token(&from_file).await;
@@ -91,7 +91,7 @@ async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
     }
 }
 
-/// Tokens of one server are good at another that has the same origin and secret.
+/// Tokens of one server are valid at another that has the same origin and secret.
 const ISSUER: (&str, &str) = ("PUBLIC_URL", "http://127.0.0.1:5000");
 
 async fn token(server: &Program) -> String {

@@ -1,4 +1,4 @@
-//! Whatever comes in: the `Authorization` header, the token form, and bytes that are no request.
+//! Whatever comes in: the `Authorization` header, the token form, and bytes that are not a request.
 
 use axum::{
     extract::{FromRequestParts, State},
@@ -59,7 +59,7 @@ const IN_A_BEARER: &[&str] = &[
 
 // checks 116, 121, 127
 #[test]
-fn a_header_that_this_server_did_not_make_opens_nothing() {
+fn a_header_without_a_token_of_this_server_grants_no_access() {
     let (tokens, runtime) = tokens();
     proptest!(config(), |(value in header_value(IN_A_BEARER))| {
         let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
@@ -70,7 +70,7 @@ fn a_header_that_this_server_did_not_make_opens_nothing() {
 
 // checks 116, 127, 136
 #[test]
-fn a_token_opens_something_only_as_it_was_made() {
+fn a_token_grants_access_only_as_it_was_issued() {
     let (tokens, runtime) = tokens();
     let original = tokens.issue("ada", "first_party", Scopes::ALL).access_token;
     let good = HeaderValue::try_from(format!("Bearer {original}")).expect("a header");
@@ -159,7 +159,7 @@ fn whatever_is_sent_is_answered_and_nothing_breaks() {
 
 // check 147
 #[test]
-fn who_accepts_no_page_gets_none() {
+fn a_client_that_accepts_no_page_gets_none() {
     let program = Program::start(env!("CARGO_BIN_EXE_first_party"), &[]);
     let addr = program.addr();
     let accept = select(&["text/html", "application/xhtml+xml", "text/html;q=1.000"][..]);
@@ -170,7 +170,7 @@ fn who_accepts_no_page_gets_none() {
             let start = b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: ";
             answer_to(addr, &[start, accept, b"\r\n\r\n"].concat())
         };
-        // It is no media type, so that it says nothing.
+        // This is not a media type, so it is ignored.
         let head = ask(&[b"x", &*range].concat());
         prop_assert_eq!(status(&head), 404);
         prop_assert!(head.contains("content-type: application/json"), "{}", head);

@@ -142,7 +142,7 @@ async fn get(api: &Server, path: &str, token: &str) -> Answer {
 
 // check 256
 #[tokio::test]
-async fn keys_are_fetched_once_and_not_with_each_request() {
+async fn keys_are_fetched_once_and_not_for_each_request() {
     let key = Key::new();
     let world = World::new(&[&key]).await;
     assert_eq!(world.fetches(), 0);
@@ -168,7 +168,7 @@ async fn keys_are_fetched_once_and_not_with_each_request() {
 
 // check 256
 #[tokio::test]
-async fn an_unknown_kid_is_looked_for_once_however_many_come() {
+async fn an_unknown_kid_is_looked_up_once_however_many_ask() {
     let (key, new) = (Key::new(), Key::new());
     let world = World::new(&[&key]).await;
     assert_eq!(world.status(&key).await, 200);
@@ -176,7 +176,7 @@ async fn an_unknown_kid_is_looked_for_once_however_many_come() {
     world.say(|said| said.keys.push(new.jwk.clone()));
     assert_eq!(world.status(&new).await, 200);
     assert_eq!(world.fetches(), 2);
-    // Made-up names, one after the other and all at once.
+    // Made-up key ids, one after the other and then all at once.
     for _ in 0..10 {
         assert_eq!(world.status(&Key::new()).await, 401);
     }
@@ -203,7 +203,7 @@ async fn an_unknown_kid_is_looked_for_once_however_many_come() {
 
 // check 256
 #[tokio::test]
-async fn of_many_at_once_before_there_are_keys_one_fetches() {
+async fn only_one_of_many_parallel_requests_fetches_the_first_keys() {
     let key = Key::new();
     let world = World::new(&[&key]).await;
     let mut requests = JoinSet::new();
@@ -228,7 +228,7 @@ async fn of_many_at_once_before_there_are_keys_one_fetches() {
 
 // check 256
 #[tokio::test]
-async fn while_the_issuer_is_down_known_keys_go_on() {
+async fn known_keys_keep_working_while_the_issuer_is_down() {
     let (key, new) = (Key::new(), Key::new());
     let world = World::new(&[&key]).await;
     world.say(|said| said.is_down = true);
@@ -245,7 +245,7 @@ async fn while_the_issuer_is_down_known_keys_go_on() {
 
 // check 256
 #[tokio::test]
-async fn while_the_issuer_is_slow_known_keys_go_on() {
+async fn known_keys_keep_working_while_the_issuer_is_slow() {
     let (key, new) = (Key::new(), Key::new());
     let world = World::new(&[&key]).await;
     assert_eq!(world.status(&key).await, 200);
@@ -259,7 +259,7 @@ async fn while_the_issuer_is_slow_known_keys_go_on() {
 
 // check 256
 #[tokio::test]
-async fn who_speaks_for_another_issuer_has_no_keys() {
+async fn metadata_with_a_wrong_issuer_or_jwks_uri_gives_no_keys() {
     let key = Key::new();
     for (name, value) in [
         ("issuer", json!("https://evil.example")),
@@ -311,13 +311,13 @@ async fn a_key_that_must_not_sign_verifies_nothing() {
     });
     let signed = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(b"secret"));
     assert_eq!(world.get(&signed.expect("a token")).await.status, 401);
-    // A key of an unknown kind does not spoil the others.
+    // A key of an unknown type does not invalidate the others.
     assert_eq!(world.status(&key).await, 200);
 }
 
 // check 256
 #[tokio::test]
-async fn a_token_for_another_audience_or_from_another_issuer_opens_nothing() {
+async fn a_token_for_another_audience_or_from_another_issuer_grants_no_access() {
     let key = Key::new();
     let world = World::new(&[&key]).await;
     for changes in [

@@ -1,4 +1,4 @@
-//! The real binary with settings that are wrong: it says which, and does not start.
+//! The real binary with wrong settings: it names them and does not start.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ fn server(directory: &PathBuf, vars: &[(&str, &str)]) -> Command {
     server
 }
 
-/// Runs it to its end and returns what it says of its problems.
+/// Runs it until it exits and returns the problems that it reports.
 fn problems(name: &str, directory: &PathBuf, vars: &[(&str, &str)]) -> String {
     let mut server = server(directory, vars);
     let mut server = server
@@ -122,7 +122,7 @@ fn without_a_secret_nobody_else_may_reach_the_server() {
         ),
     ] {
         let errors = problems(name, &directory(name), &vars);
-        // The other line is about the check, below.
+        // The other line is about `authenticate`; see the test below.
         assert_eq!(errors.lines().count(), 2, "{name}: {errors}");
         assert!(
             errors.contains("error: JWT_SECRET is missing"),
@@ -159,7 +159,7 @@ fn a_server_that_accepts_everyone_does_not_start_where_others_can_reach_it() {
 
 // check 144
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let vars = [
         ("BIND_ADDR", "here"),
         ("PUBLIC_URL", "https://app.example.com/path"),
@@ -213,7 +213,7 @@ fn the_env_file_is_read_and_the_environment_wins() {
     );
     assert!(!errors.contains("a-short-secret"), "{errors}");
 
-    // The secret of the environment is good: what is left is the problem with the other setting.
+    // The secret in the environment is valid; what remains is the problem with the other setting.
     let errors = problems(&[("JWT_SECRET", SECRET), ("PUBLIC_URL", "nonsense")]);
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.starts_with("error: PUBLIC_URL "), "{errors}");

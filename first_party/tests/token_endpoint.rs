@@ -37,13 +37,13 @@ async fn send(server: &Server, content_type: &str, body: impl Into<reqwest::Body
         .await
 }
 
-/// The scopes of a token that was given.
+/// The scopes of a token that was issued.
 fn granted(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["scope"].as_str().expect("a text").to_owned()
 }
 
-/// An error as RFC 6749, section 5.2, has it: its code.
+/// Asserts an error in the form of RFC 6749, section 5.2, with this code.
 fn assert_oauth_error(answer: &Answer, status: u16, error: &str, case: &str) {
     assert_eq!(answer.status, status, "{case}: {answer:?}");
     let body = answer.json();
@@ -186,7 +186,7 @@ async fn nothing_of_the_query_appears_in_the_form() {
 
 // check 85
 #[tokio::test]
-async fn the_form_gives_the_scopes_whose_boxes_are_checked() {
+async fn the_form_grants_the_scopes_whose_boxes_are_checked() {
     let server = server().await;
     let cases: [(&[&str], &str); 3] = [
         (&["some.scope"], "some.scope"),
@@ -218,7 +218,7 @@ async fn the_form_gives_the_scopes_whose_boxes_are_checked() {
 
 // checks 86, 87
 #[tokio::test]
-async fn a_name_and_a_password_become_a_token_that_nobody_keeps_a_copy_of() {
+async fn a_name_and_a_password_get_a_token_that_nobody_may_store() {
     let server = server().await;
     let form = [
         ("grant_type", "password"),
@@ -362,7 +362,7 @@ async fn a_scope_that_does_not_exist_is_invalid_scope() {
 
 // checks 85, 93
 #[tokio::test]
-async fn scopes_are_given_once_each_and_none_is_never_all() {
+async fn each_scope_is_granted_once_and_none_never_means_all() {
     let server = server().await;
     for (scopes, expected) in [
         ("", ""),
@@ -448,7 +448,7 @@ async fn credentials_in_the_query_do_not_count() {
 
 // checks 97, 104
 #[tokio::test]
-async fn only_post_is_answered_with_a_token_and_json_to_everybody() {
+async fn only_post_gets_a_token_and_everybody_gets_json() {
     let server = server().await;
     for query in [
         "",
@@ -503,7 +503,7 @@ async fn only_post_is_answered_with_a_token_and_json_to_everybody() {
 
 // check 98
 #[tokio::test]
-async fn a_body_that_is_no_form_is_refused_as_oauth_says() {
+async fn a_body_that_is_not_a_form_gets_an_oauth_error() {
     let server = server().await;
     let form = "username=alice&password=wonderland";
     let object = json!({ "username": "alice", "password": "wonderland" }).to_string();
@@ -550,7 +550,7 @@ async fn the_content_type_is_read_without_regard_to_case_and_parameters() {
 
 // check 100
 #[tokio::test]
-async fn what_is_not_text_is_refused_and_not_repaired() {
+async fn malformed_text_is_refused_and_not_repaired() {
     let server = server().await;
     for value in [
         "%ff",

@@ -1,4 +1,4 @@
-//! What a person sees who follows the README: the form, the token, the endpoints.
+//! What a person who follows the README sees: the form, the token, the endpoints.
 
 use std::collections::BTreeSet;
 
@@ -49,14 +49,14 @@ fn decode(part: &str) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-/// What stands between two texts.
+/// The part between two strings.
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let (_, rest) = text.split_once(before).expect(before);
     rest.split_once(after).expect(after).0
 }
 
 #[tokio::test]
-async fn a_token_with_some_scope_opens_endpoint1_and_not_endpoint2() {
+async fn a_token_with_some_scope_grants_access_to_endpoint1_but_not_endpoint2() {
     let server = server().await;
     let token = token_with(&server, "some.scope").await;
 
@@ -97,7 +97,7 @@ async fn a_token_with_some_scope_opens_endpoint1_and_not_endpoint2() {
 
 // checks 82, 85
 #[tokio::test]
-async fn a_person_gets_a_token_by_the_form_and_uses_it() {
+async fn a_person_gets_a_token_from_the_form_and_uses_it() {
     let server = server().await;
     let mut browser = Browser::new();
     let index = view(&server, "/").await;
@@ -138,7 +138,7 @@ async fn the_header_of_a_token_names_its_algorithm_and_type_and_nothing_else() {
 
 // checks 112, 113
 #[tokio::test]
-async fn a_token_says_who_made_it_for_whom_and_until_when() {
+async fn a_token_names_its_issuer_user_and_expiry() {
     let server = server().await;
     let form = [
         ("username", "alice"),
@@ -197,7 +197,7 @@ async fn a_token_says_who_made_it_for_whom_and_until_when() {
 
 // check 112
 #[tokio::test]
-async fn each_token_has_a_name_of_its_own() {
+async fn each_token_has_its_own_jti() {
     let server = server().await;
     let mut names = BTreeSet::new();
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! The sessions that have ended lately.
+//! The sessions that have ended recently.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::session::Session;
 /// the cookies any more, which by then may be those of the next session. No request lasts as long
 /// as a minute.
 ///
-/// This table is per process. A refresh that ends late on another replica replaces the `token`
-/// cookie of the next session: nobody gets another user's data, as a token is valid together with
-/// its own session only, but the user must log in again. Give the requests of one browser to one
-/// replica, or keep this table where all replicas find it.
+/// This table is per process. A refresh that finishes late on another replica replaces the `token`
+/// cookie of the next session. Nobody gets another user's data, because a token is valid only
+/// together with its own session, but the user must log in again. Send the requests of one browser
+/// to one replica, or keep this table where all replicas can find it.
 #[derive(Clone, Debug)]
 pub struct EndedSessions(Arc<Expiring<()>>);
 
@@ -32,7 +32,7 @@ impl EndedSessions {
         self.0.insert(session.id, ());
     }
 
-    /// Whether a session has ended here lately.
+    /// Whether a session has ended here recently.
     pub fn contains(&self, session: &Session) -> bool {
         self.0.get(&session.id).is_some()
     }

@@ -12,11 +12,11 @@ use tower_cookies::Cookies;
 
 use crate::{Sessions, session::SessionCookies};
 
-/// The longest path that a login remembers, in bytes: each login that is not finished is a cookie,
-/// and with those of the session they must fit into a header that proxies accept.
+/// The longest path that a login remembers, in bytes. Each pending login is a cookie, and together
+/// with the session's cookies they must fit into a header that proxies accept.
 const MAX_NEXT: usize = 128;
 
-/// `GET /login?next=/path`: to the provider.
+/// `GET /login?next=/path`: sends the browser to the provider.
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -46,7 +46,7 @@ pub async fn auth(
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
-/// `POST /logout`: ends the session here, and the token at the provider.
+/// `POST /logout`: ends the session here, and revokes the token at the provider.
 pub async fn logout(
     State(sessions): State<Sessions>,
     cookies: SessionCookies,
@@ -59,8 +59,8 @@ pub async fn logout(
 }
 
 impl Sessions {
-    /// Ends the session of this browser, whatever the provider does: the token is revoked by a task
-    /// of its own, for which neither the response nor the client waits.
+    /// Ends the session of this browser, whatever the provider does: a separate task revokes the
+    /// token, and the response does not wait for it.
     pub fn end(&self, cookies: &SessionCookies) {
         let session = cookies.session(self.oauth.provider());
         let token = session.and_then(|session| cookies.token(&session));
@@ -76,7 +76,8 @@ impl Sessions {
 /// A path on this server, or nothing: an attacker who could choose where a login ends would send
 /// people from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
 pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
-    // Browsers read `\` as `/` and resolve `/.//host`, so they are asked what they would do.
+    // Browsers read `\` as `/` and resolve `/.//host`, so the URL is resolved as they would resolve
+    // it.
     let url = own.as_url().join(next).ok()?;
     let path = url[url::Position::BeforePath..].to_owned();
     let stays = next.starts_with('/') && url.origin() == own.as_url().origin();

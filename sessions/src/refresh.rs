@@ -10,14 +10,15 @@ use crate::session::{Session, SessionCookies};
 
 /// The refreshes of the last minute, by the old refresh token.
 ///
-/// A provider that rotates refresh tokens takes a second use of one for theft and revokes
-/// everything (RFC 9700, section 4.14.2). But a page sends many requests at once, and some come
-/// with the old cookie just after: they share one refresh. Per process: give the requests of one
-/// session to one replica, or keep this table where all replicas find it.
+/// A provider that rotates refresh tokens treats a second use of one as theft and revokes
+/// everything (RFC 9700, section 4.14.2). But a page sends many requests at once, and some still
+/// arrive with the old cookie afterwards: they all share one refresh. This table is per process:
+/// send the requests of one session to one replica, or keep the table where all replicas can find
+/// it.
 #[derive(Clone, Debug)]
 pub struct Refreshes(Arc<Expiring<Refresh>>);
 
-/// Done by the first request, for all of them.
+/// The first request does it for all of them.
 type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
@@ -29,8 +30,8 @@ impl Default for Refreshes {
 impl Refreshes {
     /// The provider's access token of this session, a new one if the last has expired.
     ///
-    /// [`Error::NotLoggedIn`] when there is no token, or the provider issues no other any more;
-    /// [`Error::Provider`] when it cannot be asked, and then the user stays logged in.
+    /// [`Error::NotLoggedIn`] when there is no token, or the provider no longer issues one;
+    /// [`Error::Provider`] when it cannot be reached, and then the user stays logged in.
     pub async fn fresh_access_token(
         &self,
         oauth: &OAuth,
@@ -49,8 +50,9 @@ impl Refreshes {
         }
     }
 
-    /// Revokes the token of a session that has ended, and the token that a refresh has made of it:
-    /// the browser may never have got that one, and not every provider revokes it with the old one.
+    /// Revokes the token of a session that has ended, and the token that a refresh issued for it:
+    /// the browser may never have received that one, and not every provider revokes it with the old
+    /// one.
     pub async fn revoke(&self, oauth: &OAuth, token: &Token) {
         let refreshed = match &token.refresh_token {
             Some(refresh_token) => self.last_refresh(refresh_token).await,
@@ -68,8 +70,8 @@ impl Refreshes {
         tokio::join!(revoke(token), revoke_refreshed);
     }
 
-    /// What the refresh of this token issued, once it has ended. If there was none, none can begin
-    /// from now on.
+    /// The token that the refresh of this one issued, once it has finished. If there was no
+    /// refresh, none can begin from now on.
     async fn last_refresh(&self, refresh_token: &RefreshToken) -> Option<Token> {
         let refresh = self.shared(refresh_token);
         let none = async || Err(Error::NotLoggedIn);
@@ -79,7 +81,7 @@ impl Refreshes {
     async fn refresh(&self, oauth: &OAuth, refresh_token: RefreshToken) -> Result<Token> {
         let refresh = self.shared(&refresh_token);
         let (table, oauth) = (self.clone(), oauth.clone());
-        // A task of its own: when a browser hangs up, a rotated token must not be lost half way.
+        // In a separate task: if a browser disconnects, a rotated token must not be lost halfway.
         let task = tokio::spawn(async move {
             let once = async || table.refresh_once(&oauth, &refresh_token).await;
             refresh.get_or_init(once).await.clone()

@@ -1,8 +1,8 @@
-//! The session: who is logged in, in a cookie that can be read and not changed; besides it the
-//! provider's token, in a cookie that only this server can read.
+//! The session: who is logged in, in a cookie that can be read but not changed, and the provider's
+//! token, in a second cookie that only this server can read.
 //!
-//! No session is kept on the server, so any number of replicas with one `SESSION_SECRET` can serve
-//! any request. The price: whoever copies the `session` cookie is logged in until it expires.
+//! No session is kept on the server, so any replica with the same `SESSION_SECRET` can serve any
+//! request. The price: anyone who copies the `session` cookie is logged in until it expires.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tower_cookies::Cookies;
 
 use crate::ended::EndedSessions;
 
-/// How long a session lasts, from the login on.
+/// How long a session lasts after the login.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 const SESSION: &str = "session";
@@ -33,7 +33,7 @@ const TOKEN: &str = "token";
 /// Who is logged in: an authenticated user, never merely a browser that was here before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
-    /// Its name, 256 random bits; ties the token to it.
+    /// Its id, 256 random bits, which ties the token to the session.
     pub id: String,
     /// The user, as the provider named them.
     #[serde(rename = "user")]
@@ -96,10 +96,11 @@ impl SessionCookies {
         }
     }
 
-    /// Begins a session. Its id is new, so nobody can have planted it before the login.
+    /// Begins a session. Its id is new, so nobody can have planted it before the login (session
+    /// fixation).
     ///
-    /// It replaces the session that this browser had. That one's token is not revoked: at some
-    /// providers this would end the token of the new session as well.
+    /// It replaces this browser's previous session, whose token is not revoked: at some providers
+    /// this would revoke the token of the new session as well.
     pub fn begin(&self, identity: Identity, token: Token) -> Result<Session> {
         let replaced = self.of_any_provider();
         let session = Session {
@@ -122,8 +123,8 @@ impl SessionCookies {
         self.remove();
     }
 
-    /// The session of this browser. It must be of this provider: the same subject at another one
-    /// is another person, and another one's token must not be sent to this one.
+    /// The session of this browser. It must belong to this provider: the same subject at another
+    /// provider is another user, and another provider's token must not be sent to this one.
     pub fn session(&self, provider: &Provider) -> Option<Session> {
         self.of_any_provider()
             .filter(|session| session.identity.provider == provider.id)
@@ -141,8 +142,8 @@ impl SessionCookies {
         is_valid.then(|| kept.into())
     }
 
-    /// Keeps the provider's token, unless the session has ended: a refresh that ends late neither
-    /// undoes a logout nor replaces the token of the next session.
+    /// Stores the provider's token, unless the session has ended: a refresh that finishes late must
+    /// neither undo a logout nor replace the token of the next session.
     pub fn set_token(&self, session: &Session, token: Token) -> Result<()> {
         if self.ended.contains(session) {
             return Ok(());
@@ -156,8 +157,8 @@ impl SessionCookies {
         self.keys.encrypt(&self.cookies, TOKEN, &token, LIFETIME)
     }
 
-    /// Forgets a session that is worthless, as its login has ended at the provider. If it has ended
-    /// here, the cookies may be those of the next session by now, and stay.
+    /// Removes a session whose login has ended at the provider. If it has also ended here, the
+    /// cookies may already belong to the next session, so they stay.
     pub fn forget(&self, session: &Session) {
         if !self.ended.contains(session) {
             self.remove();

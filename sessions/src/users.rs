@@ -9,7 +9,7 @@ use crate::{
     session::{LoggedIn, SessionCookies},
 };
 
-/// `GET /users/me`: what the provider knows of the user.
+/// `GET /users/me`: what the provider knows about the user.
 pub async fn me(
     LoggedIn(session): LoggedIn,
     State(Sessions {

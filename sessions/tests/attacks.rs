@@ -1,4 +1,4 @@
-//! Attacks on the session and on the user behind it, by somebody who has read the source.
+//! Attacks on the session and on the user behind it, by an attacker who has read the source.
 
 #[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
@@ -19,14 +19,15 @@ use tokio::task::JoinSet;
 
 /// What is readable in a signed cookie.
 fn readable(cookie: &str) -> Value {
-    // The signature, 44 characters, stands before the value.
+    // The first 44 characters are the signature.
     let json = BASE64_URL_SAFE_NO_PAD
         .decode(&cookie[44..])
         .expect("base64url");
     serde_json::from_slice(&json).expect("JSON")
 }
 
-/// A provider that says this of its user, a server that uses it, and the user in between.
+/// A provider that returns this user, a server that uses it, the browser, and the status of the
+/// login.
 async fn logged_in_as(user: &str) -> (Provider, Server, Browser, u16) {
     let provider = Provider::start().await;
     provider.answer_next("/user", Reply::new(200, "application/json", user));
@@ -57,7 +58,7 @@ async fn two_ids_that_are_one_in_floating_point_are_not_one_user() {
 }
 
 #[tokio::test]
-async fn a_user_cannot_name_himself_into_a_longer_session_or_another_user() {
+async fn a_user_name_cannot_forge_a_longer_session_or_another_user() {
     let name = r#"ada","subject":"1","provider":"discord"},"expires":99999999999,"purpose":"x"#;
     let user = json!({
         "id": "7", "name": name, "provider": "discord", "subject": "1",
@@ -92,7 +93,7 @@ async fn a_user_too_large_for_a_cookie_loses_the_login_and_nothing_else() {
 
 // checks 17, 20, 159, 161: another host of the same site can set it, as it has no prefix to the browser
 #[tokio::test]
-async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
+async fn a_cookie_whose_name_is_written_with_escapes_is_ignored() {
     let secret = "0123456789".repeat(7);
     let https = [
         ("PUBLIC_URL", "https://app.example.com"),
@@ -182,7 +183,7 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
             assert_eq!(status("/privileged", both).await, 200, "{space:x?}");
         }
     }
-    // What others set on this host does not log anybody out.
+    // Cookies that others set on this host do not log anyone out.
     for foreign in [
         &b"a=%7B1%7D; b=caf\xe9"[..],
         b"\xf0\x9f\x8d\xaa=1; b=\"quoted; text\"",
@@ -193,7 +194,7 @@ async fn a_cookie_whose_name_is_written_with_escapes_is_none() {
     }
 }
 
-/// What Unicode calls white space outside ASCII, as bytes, and bytes that are no text.
+/// Unicode white space outside ASCII, as bytes, and bytes that are not UTF-8.
 const WHITE_SPACE: [&[u8]; 20] = [
     b"\xc2\x85",
     b"\xc2\xa0",
@@ -256,7 +257,7 @@ async fn a_header_full_of_cookies_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn a_discovery_that_hangs_is_the_providers_failure_for_everybody_who_waits() {
+async fn a_discovery_that_hangs_is_504_for_everybody_who_waits() {
     let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
     let settings = [
         ("OIDC_ISSUER", &*silent.origin),
@@ -273,6 +274,6 @@ async fn a_discovery_that_hangs_is_the_providers_failure_for_everybody_who_waits
     }
     silent.heard_reach(8).await;
     let other = browser.clone().get(url(&server, "/login/discord")).await;
-    assert_eq!(other.status, 303, "another provider is there meanwhile");
+    assert_eq!(other.status, 303, "another provider is available meanwhile");
     assert_eq!(logins.join_all().await, [504; 8]);
 }

@@ -3,6 +3,9 @@
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod permissions;
+#[path = "../examples/replicas/main.rs"]
+#[expect(dead_code, reason = "a test has no use for `main`")]
+mod replicas;
 
 use std::path::Path;
 
@@ -16,6 +19,7 @@ use common::{
 };
 use oauth2::{AccessToken, url::Url};
 use permissions::Permissions;
+use replicas::Replica;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sessions::{Sessions, session::LoggedIn};
@@ -59,6 +63,7 @@ async fn debug_shows_no_secret_of_what_the_servers_share() {
         ("CodeBinding", "a client, its redirect URI, and a hash"),
         ("Detail", "what the client is told"),
         ("Error", "what the client is told, or an HttpError in words"),
+        ("Home", "what a program is by default"),
         ("Identity", "inside a Session, in the test below"),
         ("Page", "what its reader sees"),
         ("Shown", "what stands in a diagram: for a secret, its hash"),
@@ -84,7 +89,7 @@ async fn debug_shows_no_secret_of_a_session() {
     let server = start(app, &vars).await;
     let mut browser = Browser::new();
     assert_eq!(browser.log_in_with_code(&server).await.status, 303);
-    // The refresh is remembered for a while, by the old token and with the new one.
+    // The refresh is kept for a while: the key is the old token, the value has the new one.
     let next = json!({ "access_token": ACCESS, "refresh_token": "the-next-refresh-token" });
     provider.answer_next("/token", token(&next));
     assert_eq!(browser.get(url(&server, "/users/me")).await.status, 200);
@@ -97,14 +102,19 @@ async fn debug_shows_no_secret_of_a_session() {
     ));
     let mut settings = Settings::from_vars(vars.iter().copied());
     printed.add(&Permissions::from_settings(&mut settings).await);
+    printed.add(&Replica::from_settings(&mut settings).await);
+    let redis = [("REDIS_URL", "redis://:the-redis-password@127.0.0.1:1")];
+    let mut settings = Settings::from_vars([&vars[..], &redis].concat());
+    printed.add(&Replica::from_settings(&mut settings).await);
 
     printed.assert_hides(&SECRETS);
-    printed.assert_hides(&["the-next-refresh-token"]);
+    printed.assert_hides(&["the-next-refresh-token", "the-redis-password"]);
     let exceptions = [
         ("Account", "who a user is, which is no secret"),
         ("Entry", "a line of the administrator's page"),
         ("ActiveSession", "a Session and an Account"),
         ("Permitted", "an Account"),
+        ("Store", "inside Replica, as Memory and as Redis"),
     ];
     printed.assert_has_all_of(Path::new(env!("CARGO_MANIFEST_DIR")), &exceptions);
 }

@@ -1,4 +1,4 @@
-//! What the examples say at their most talkative: nothing secret.
+//! What the examples log at `trace`: nothing secret.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use testing::{
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// An example, somebody who uses it, and everything secret that they see.
+/// An example, a person who uses it, and every secret that they see.
 struct Person {
     program: Program,
     browser: Browser,
@@ -44,7 +44,7 @@ impl Person {
         self.send(Method::GET, path).await
     }
 
-    /// Everything that somebody does who is logged in, with good cookies and with bad ones.
+    /// Everything that a logged-in user does, with good cookies and with bad ones.
     async fn look_around(&mut self, paths: &[&str]) {
         for path in paths {
             self.get(path).await;
@@ -68,7 +68,7 @@ impl Person {
 
 // checks 145, 171
 #[tokio::test]
-async fn the_example_permissions_says_nothing_secret() {
+async fn the_example_permissions_leaks_no_secret() {
     let provider = Provider::start().await;
     let tokens = json!({
         "access_token": "the-short-lived", "refresh_token": "the-long-lived", "expires_in": 0,
@@ -100,7 +100,7 @@ async fn the_example_permissions_says_nothing_secret() {
 
 // checks 145, 171
 #[tokio::test]
-async fn the_example_providers_says_nothing_secret_on_either_side() {
+async fn the_example_providers_leaks_no_secret_on_either_side() {
     for id in ["demo", "openid"] {
         let mut person = Person::at("providers", &[]);
         let login = person.get(&format!("/login/{id}")).await;

@@ -1,5 +1,5 @@
 //! A provider that fails at the login, at `/users/me`, at a refresh and at the logout: each fault
-//! leads to an answer, and who was logged in stays so.
+//! leads to an answer, and users who were logged in stay logged in.
 
 use common::server::Server;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const SESSION_SECRET: (&str, &str) = ("SESSION_SECRET", SECRET);
 
-/// The answer is ours, and nothing of what the provider said is in it.
+/// The answer is ours and contains nothing that the provider sent.
 fn assert_ours(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
     let detail = match status {
@@ -30,7 +30,7 @@ fn assert_ours(answer: &Answer, status: u16, case: &str) {
     }
 }
 
-/// Somebody who is logged in, with a token that has run out and one that has not.
+/// Two logged-in browsers: one with a valid token, one with an expired token.
 struct LoggedIn {
     browser: Browser,
     token_has_run_out: Browser,
@@ -151,14 +151,14 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
         cases.spawn(fault);
     }
     cases.join_all().await;
-    // One at each login, and one for each server that fails at userinfo alone.
+    // One at each login, and one for each server that fails only at userinfo.
     assert_eq!(provider.token_requests(), 2 + faults().len());
 }
 
 // check 44
 #[tokio::test]
-async fn a_login_whose_two_steps_are_slow_is_the_providers_failure_and_not_the_clients() {
-    // Each step within its own time, and together longer than a request may take.
+async fn a_login_with_two_slow_steps_is_504() {
+    // Each step stays within its limit, but together they take longer than a request may.
     let body = r#"{"access_token":"a","token_type":"Bearer"}"#;
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     let say = format!(
@@ -193,7 +193,7 @@ async fn a_login_whose_two_steps_are_slow_is_the_providers_failure_and_not_the_c
 
 // checks 43, 78
 #[tokio::test]
-async fn no_token_and_no_code_follows_a_redirect() {
+async fn neither_a_token_nor_a_code_follows_a_redirect() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
     let trap = Faulty::start(vec![Fault(Vec::new(), Then::Close)]).await;
@@ -229,7 +229,7 @@ async fn no_token_and_no_code_follows_a_redirect() {
 
 // check 49
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_gets_no_token() {
+async fn a_provider_with_an_untrusted_certificate_gets_no_token() {
     let provider = Provider::start().await;
     let known = LoggedIn::at(&provider).await;
     let (faulty, _) =
@@ -313,7 +313,7 @@ fn no_tokens() -> Vec<(Reply, u16)> {
 
 // checks 52, 54, 55, 56, 57, 65
 #[tokio::test]
-async fn what_is_no_token_begins_no_session_and_ends_none() {
+async fn an_unusable_token_begins_no_session_and_ends_none() {
     let provider = Provider::start().await;
     let known = LoggedIn::at(&provider).await;
     let server = start(sessions::app, &provider.settings_and(&[SESSION_SECRET])).await;
@@ -339,7 +339,7 @@ async fn what_is_no_token_begins_no_session_and_ends_none() {
 
 // checks 50, 51, 53, 54
 #[tokio::test]
-async fn a_token_that_is_one_begins_a_session_whatever_comes_with_it() {
+async fn a_usable_token_begins_a_session_whatever_comes_with_it() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
     let nobody = Browser::new();
@@ -367,7 +367,7 @@ async fn a_token_that_is_one_begins_a_session_whatever_comes_with_it() {
 
 // checks 65, 78
 #[tokio::test]
-async fn what_is_no_user_begins_no_session() {
+async fn an_unusable_user_begins_no_session() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
     let nobody = Browser::new();
@@ -395,7 +395,7 @@ async fn what_is_no_user_begins_no_session() {
 // check 45
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_end_is_not_kept_in_memory() {
+async fn an_endless_user_is_not_kept_in_memory() {
     let provider = Provider::start().await;
     let known = LoggedIn::at(&provider).await;
     let names = [

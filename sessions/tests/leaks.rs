@@ -1,4 +1,4 @@
-//! What the program says at its most talkative: nothing secret, and nothing that others wrote.
+//! What the program logs at `trace`: nothing secret, and nothing that others wrote.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use testing::{
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The program, somebody who uses it, and everything secret that he sees.
+/// The program, a person who uses it, and every secret that they see.
 struct Person {
     program: Program,
     browser: Browser,
@@ -55,7 +55,7 @@ impl Person {
         self.get(&format!("/auth?{answer}&state={state}")).await
     }
 
-    /// Ends it all; returns what was said.
+    /// Stops the program; returns its log and the secrets.
     fn stop(self) -> (String, Secrets) {
         self.program.terminate(); // what goes on in the background is finished first
         let (_, said) = self.program.wait();
@@ -65,7 +65,7 @@ impl Person {
 
 // check 145
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
+async fn a_session_from_the_login_to_the_logout_leaks_no_secret() {
     let provider = Provider::start().await;
     let mut person = Person::at(&provider.settings());
     provider.answer_next(
@@ -97,7 +97,7 @@ async fn a_session_from_the_login_to_the_logout_says_nothing_secret() {
 
 // check 145
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_at_the_demo_provider_says_nothing_secret_on_either_side() {
+async fn a_session_at_the_demo_provider_leaks_no_secret_on_either_side() {
     let mut person = Person::at(&[]);
     let login = person.get("/login").await;
     let callback = person.browser.allow(&login, "the-user-name").await;
@@ -112,7 +112,7 @@ async fn a_session_at_the_demo_provider_says_nothing_secret_on_either_side() {
 
 // checks 145, 146
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_a_session_can_fail_says_nothing_secret_and_forges_no_line() {
+async fn every_way_a_session_can_fail_leaks_no_secret_and_forges_no_line() {
     let provider = Provider::start().await;
     let mut person = Person::at(&provider.settings());
     let forged =

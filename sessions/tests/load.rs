@@ -1,5 +1,5 @@
-//! Many at once, too little of everything, and a restart. The variables make it a measurement: see
-//! CONTRIBUTING.
+//! Many clients at once, a dead provider, and a restart. Variables turn the tests into
+//! measurements: see CONTRIBUTING.
 #![cfg(unix)]
 
 #[path = "../../common/testing/process/unfinished.rs"]
@@ -44,7 +44,7 @@ async fn parallel_logins_all_finish() {
 
 // check 47
 #[tokio::test(flavor = "multi_thread")]
-async fn while_callbacks_hang_on_a_dead_provider_who_is_logged_in_is_served() {
+async fn logged_in_users_are_served_while_callbacks_hang_on_a_dead_provider() {
     let never = Arc::new(Notify::new());
     let silent = token(&json!({})).held(&never);
     let provider =
@@ -72,7 +72,7 @@ async fn while_callbacks_hang_on_a_dead_provider_who_is_logged_in_is_served() {
 
 // check 46
 #[tokio::test]
-async fn a_provider_that_was_gone_is_used_again_without_a_restart() {
+async fn a_provider_that_was_down_is_used_again_without_a_restart() {
     let mut provider = Provider::start().await;
     let (origin, server) = (
         provider.origin.clone(),
@@ -133,7 +133,7 @@ async fn a_second_server_takes_over_while_the_first_finishes() {
 
     release.notify_one();
     let (status, mut eve) = request.await.expect("an answer");
-    assert_eq!(status, 303, "the first server answers whom it has accepted");
+    assert_eq!(status, 303, "the first server answers what it accepted");
     assert_eq!(first.wait().0, 0);
     assert_eq!(eve.get(second.join("/privileged")).await.status, 200);
 }

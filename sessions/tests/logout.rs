@@ -95,7 +95,7 @@ async fn after_a_logout_a_copy_of_the_cookies_gets_nothing_from_the_provider() {
     let mut copy = browser.clone();
     browser.post(url(&server, "/logout"), &[]).await;
 
-    // Sessions are stateless: the copied session lives until it expires, and nothing else does.
+    // Sessions are stateless: only the copied session remains valid, until it expires.
     assert_eq!(copy.get(url(&server, "/privileged")).await.status, 200);
     assert_eq!(copy.get(url(&server, "/users/me")).await.status, 401);
 }
@@ -199,7 +199,7 @@ async fn a_logout_does_not_wait_for_the_provider() {
     let privileged = browser.get(program.join("/privileged")).await;
     assert_eq!(privileged.status, 401);
 
-    // A logout that had waited would have given up by now.
+    // A logout that waited for the provider would have timed out by now.
     provider.seen_reach("/revoke", 2).await;
     for release in &releases {
         release.notify_one();
@@ -213,7 +213,7 @@ async fn a_logout_does_not_wait_for_the_provider() {
 // check 168
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_waits_until_the_token_is_revoked() {
-    // The end of this response takes the provider longer than a shutdown with nothing to wait for.
+    // The provider takes longer to finish this response than an idle server takes to shut down.
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n".to_vec();
     let slow = Faulty::start(vec![Fault(head, Then::Drip(b"abcdef".to_vec()))]).await;
     let revocation_url = format!("{}/revoke", slow.origin);
@@ -286,7 +286,7 @@ async fn anyone_can_log_out_and_without_a_session_nothing_is_revoked() {
     assert_eq!(
         provider.seen().len(),
         asked,
-        "the token is no one's without its session"
+        "without its session, the token belongs to no one"
     );
 }
 

@@ -28,7 +28,7 @@ const IN_PUBLIC: &[(&str, &str)] = &[
     ("CLIENT_SECRET", "client-password"),
 ];
 
-/// The server that runs with these.
+/// The server that runs with these settings.
 fn public_server() -> String {
     SERVER.into()
 }

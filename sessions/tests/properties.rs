@@ -1,4 +1,4 @@
-//! Whatever comes in: the path after a login, cookies, and bytes that are no request.
+//! Whatever comes in: the path after a login, cookies, and bytes that are not a request.
 
 use common::settings::PublicUrl;
 use proptest::prelude::*;
@@ -51,8 +51,8 @@ const IN_A_PATH: &[&str] = &[
     "a",
 ];
 
-/// What browsers make of a redirect before they look at it (URL Standard, section 4.4): they strip
-/// and remove what one does not see, and take `\` for `/`.
+/// What browsers make of a redirect before they parse it (URL Standard, section 4.4): they remove
+/// invisible characters and treat `\` as `/`.
 fn as_browsers_read(location: &str) -> String {
     let trimmed = location.trim_matches(|c| c <= ' ');
     trimmed
@@ -125,7 +125,7 @@ const IN_COOKIES: &[&str] = &[
 
 // checks 25, 69
 #[test]
-fn cookies_that_the_server_did_not_write_open_nothing() {
+fn cookies_that_the_server_did_not_write_grant_no_access() {
     let program = Program::start(env!("CARGO_BIN_EXE_sessions"), &[]);
     let addr = program.addr();
     proptest!(config(), |(cookies in header_value(IN_COOKIES))| {

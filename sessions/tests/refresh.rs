@@ -1,4 +1,4 @@
-//! The provider's token when it has run out. It has at once here: `expires_in` is 0.
+//! What happens when the provider's token expires. Here it expires at once: `expires_in` is 0.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,8 @@ use testing::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 
-/// A provider that gives at the login a token that has run out, and at a refresh these members;
-/// refreshes wait for `release` when there is one.
+/// A provider that issues an expired token at the login, and a token with these members at a
+/// refresh. If there is a `release`, refreshes wait for it.
 async fn provider(refreshed: Value, release: Option<Arc<Notify>>) -> (Provider, Server) {
     let provider = Provider::scripted(move |seen| match (&*seen.path, seen.field("grant_type")) {
         ("/token", "authorization_code") => {
@@ -31,7 +31,7 @@ async fn provider(refreshed: Value, release: Option<Arc<Notify>>) -> (Provider, 
     (provider, server)
 }
 
-/// A provider that rotates refresh tokens: each works once, and then another is given.
+/// A provider that rotates refresh tokens: each works once and is replaced by another.
 async fn rotating() -> (Provider, Server) {
     let spent = Mutex::new(Vec::new());
     let provider = Provider::scripted(move |seen| {
@@ -81,7 +81,7 @@ fn last_bearer(provider: &Provider) -> String {
 
 // check 157
 #[tokio::test]
-async fn a_token_that_has_run_out_is_refreshed_and_reaches_the_browser_at_once() {
+async fn an_expired_token_is_refreshed_and_the_new_one_reaches_the_browser_at_once() {
     let (provider, server) =
         provider(json!({ "access_token": "a2", "refresh_token": "r2" }), None).await;
     let mut browser = Browser::new();
@@ -156,7 +156,7 @@ async fn a_page_that_needs_no_token_refreshes_none() {
 }
 
 #[tokio::test]
-async fn a_token_that_says_no_end_is_used_as_it_is() {
+async fn a_token_without_an_expiry_or_a_refresh_token_is_used_as_it_is() {
     let provider = Provider::start().await;
     let server = start(sessions::app, &provider.settings()).await;
     for changes in [
@@ -267,7 +267,7 @@ async fn a_caller_who_hangs_up_loses_no_token() {
         let answer = browser.get(url(&server, "/privileged")).await;
         assert_eq!(
             answer.status, 200,
-            "the server has time to see that the caller is gone"
+            "the server has had time to notice that the caller is gone"
         );
     }
 
@@ -281,7 +281,7 @@ async fn a_caller_who_hangs_up_loses_no_token() {
     );
 }
 
-/// The tokens that were revoked, once there are so many.
+/// The tokens that were revoked, once there are this many.
 async fn revoked(provider: &Provider, count: usize) -> Vec<String> {
     let revoked = provider.seen_reach("/revoke", count).await;
     let token = |seen: &Seen| seen.field("token").to_owned();
@@ -359,8 +359,8 @@ async fn after_a_logout_no_refresh_begins() {
     assert_eq!(refreshes(&provider).len(), 0);
 }
 
-/// A browser that logs in again while a refresh of its old session waits for `reply`; what the old
-/// request is answered, and the browser with the cookies of both answers, the late one's last.
+/// Logs in again while a refresh of the old session waits for `reply`. Returns the answer to the
+/// old request, and the browser with the cookies of both answers, the late one's last.
 async fn log_in_again_during_a_refresh(
     reply: Reply,
 ) -> (testing::Answer, Browser, Provider, Server) {
@@ -405,7 +405,7 @@ async fn a_refresh_that_fails_late_does_not_end_a_new_login() {
 
 // check 156
 #[tokio::test]
-async fn without_a_new_refresh_token_the_old_one_goes_on() {
+async fn without_a_new_refresh_token_the_old_one_stays_in_use() {
     let refreshed = json!({ "access_token": "a2", "refresh_token": null, "expires_in": 0 });
     let (provider, server) = provider(refreshed, None).await;
     let mut browser = Browser::new();
@@ -422,7 +422,7 @@ async fn without_a_new_refresh_token_the_old_one_goes_on() {
 
 // check 156
 #[tokio::test]
-async fn when_the_provider_gives_no_other_token_the_person_is_logged_out() {
+async fn when_the_provider_rejects_the_refresh_the_person_is_logged_out() {
     let (provider, server) = provider(json!({}), None).await;
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
@@ -473,7 +473,7 @@ async fn when_the_provider_is_down_the_person_stays_logged_in() {
     assert_eq!(
         browser.get(url(&server, "/users/me")).await.status,
         200,
-        "later it goes on"
+        "it works again later"
     );
     assert_eq!(last_bearer(&provider), "Bearer a2");
 }

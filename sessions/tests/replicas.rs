@@ -11,11 +11,11 @@ mod processes;
 
 use std::sync::{Arc, Mutex};
 
-use ::redis::{Commands, Connection, Value as Reply_};
+use ::redis::{Commands, Connection, Value as Done};
 use axum::http::StatusCode;
 use common::server::Server;
 use replicas::app;
-use reqwest::header;
+use reqwest::{Method, header};
 use serde_json::{Value, json};
 use testing::{
     Answer, Browser, callback_at,
@@ -279,7 +279,7 @@ async fn redis_has_nothing_to_read_and_forgets() {
                 .unwrap()
                 .concat(),
         };
-        let dump = String::from_utf8_lossy(&dump).into_owned() + &*key;
+        let dump = String::from_utf8_lossy(&dump).into_owned() + key.as_str();
         assert!(
             !dump.contains("readable") && !dump.contains("custom"),
             "{dump}"
@@ -306,7 +306,7 @@ async fn what_redis_has_of_one_session_is_not_good_for_another() {
     }
     let (mut connection, sessions) = (connection(&redis), keys(&redis, "replicas:session:*"));
     let login: Vec<u8> = connection.hget(&sessions[0], "login").unwrap();
-    let _: Reply_ = connection.hset(&sessions[1], "login", login).unwrap();
+    let _: Done = connection.hset(&sessions[1], "login", login).unwrap();
     let mut statuses = Vec::new();
     for browser in &mut browsers {
         statuses.push(status(browser, &a, "/privileged").await);
@@ -362,7 +362,7 @@ async fn a_refresh_that_died_before_it_was_sent_is_taken_over() {
         ("attempt", "dead".to_owned()),
         ("attempt_since", now.to_string()),
     ];
-    let _: Reply_ = connection
+    let _: Done = connection
         .hset_multiple(only_session(&redis), &attempt)
         .unwrap();
     assert_eq!(status(&mut browser, &a, "/users/me").await, 200);
@@ -399,7 +399,7 @@ async fn the_end_of_a_token_is_judged_by_the_clock_of_redis() {
     let (now, _): (u64, u64) = ::redis::cmd("TIME").query(&mut connection).unwrap();
     let end: u64 = connection.hget(&key, "token_end").unwrap();
     assert!(now + 3590 <= end && end <= now + 3600, "{end}");
-    let _: Reply_ = connection.hset(&key, "token_end", now).unwrap();
+    let _: Done = connection.hset(&key, "token_end", now).unwrap();
     assert_eq!(status(&mut browser, &b, "/users/me").await, 200);
     assert_eq!(refreshes(&provider), 1);
 }
@@ -472,7 +472,7 @@ async fn a_redis_that_takes_nothing_is_503() {
     let mut browser = log_in(&a).await;
     let mut connection = connection(&redis);
     let mut command = |words: &[&str]| {
-        let _: Reply_ = ::redis::cmd(words[0])
+        let _: Done = ::redis::cmd(words[0])
             .arg(&words[1..])
             .query(&mut connection)
             .unwrap();
@@ -532,11 +532,9 @@ async fn a_redis_may_come_later() {
     let port = free_port();
     let server = replica(&provider, &format!("redis://127.0.0.1:{port}"), SECRET).await;
     assert_eq!(status(&mut Browser::new(), &server, "/readyz").await, 503);
-    let port = port.to_string();
-    let redis = Redis::start_with(&["--port", &port]);
+    let _redis = Redis::start_at(port, &[]);
     let mut browser = log_in(&server).await;
     assert_eq!(status(&mut browser, &server, "/users/me").await, 200);
-    drop(redis);
 }
 
 // check 247
@@ -548,14 +546,14 @@ async fn data_of_another_version_logs_out() {
     for (field, data) in [("login", ""), ("login", "\u{2}older"), ("token", "rubbish")] {
         let mut browser = log_in(&a).await;
         let key = keys(&redis, "replicas:session:*").pop().unwrap();
-        let _: Reply_ = connection.hset(&key, field, data).unwrap();
+        let _: Done = connection.hset(&key, field, data).unwrap();
         assert_eq!(status(&mut browser, &a, "/users/me").await, 401, "{field}");
         assert!(get(&mut browser, &a, "/").await.status == 200);
-        let _: Reply_ = connection.del(&key).unwrap();
+        let _: Done = connection.del(&key).unwrap();
         // Even what is no hash at all.
-        let _: Reply_ = connection.set(&key, "a string").unwrap();
+        let _: Done = connection.set(&key, "a string").unwrap();
         assert_eq!(status(&mut browser, &a, "/users/me").await, 401);
-        let _: Reply_ = connection.del(&key).unwrap();
+        let _: Done = connection.del(&key).unwrap();
     }
 }
 
@@ -566,7 +564,7 @@ async fn the_browser_is_named_in_the_list() {
     let mut browser = Browser::new();
     let login = get(&mut browser, &a, "/login").await;
     let callback = callback_at(&url(&a, ""), &login, "code=good");
-    let request = browser.request(reqwest::Method::GET, callback);
+    let request = browser.request(Method::GET, callback);
     let name = "<Firefox> on a phone";
     browser.send(request.header(header::USER_AGENT, name)).await;
     let list: Value = get(&mut browser, &b, "/sessions").await.json();

@@ -1,4 +1,4 @@
-//! The session: who is logged in, who is not, and what the cookies are worth.
+//! The session: who is logged in, who is not, and which cookies count.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,7 +21,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789
 const OTHER_SECRET: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
 const PUBLISHED: &str = "replace-me-with-the-output-of--openssl-rand-hex-32--and-keep-it-secret";
 
-/// A provider whose user is the code: who comes back with `code=bob` is Bob.
+/// A provider whose user is the code: a browser that comes back with `code=bob` is Bob.
 async fn scripted() -> (Provider, Server) {
     let provider = Provider::scripted(|seen| match &*seen.path {
         "/token" => Some(token(&json!({ "access_token": seen.field("code") }))),
@@ -77,14 +77,14 @@ fn ada() -> Value {
 
 // check 64: the original lets everybody in who has been at /login.
 #[tokio::test]
-async fn visiting_login_alone_does_not_open_privileged() {
+async fn visiting_login_alone_grants_no_access_to_privileged() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     browser.get(url(&server, "/login")).await;
     assert_eq!(
         browser.cookies.len(),
         1,
-        "there is a cookie, and it opens nothing"
+        "there is a cookie, but it grants no access"
     );
     for path in ["/privileged", "/users/me"] {
         let answer = browser.get(url(&server, path)).await;
@@ -95,7 +95,7 @@ async fn visiting_login_alone_does_not_open_privileged() {
 
 // check 65
 #[tokio::test]
-async fn a_failed_login_opens_nothing() {
+async fn a_failed_login_grants_no_access() {
     let (provider, server) = scripted().await;
     let mut browser = Browser::new();
     let expect = async |browser: &mut Browser, answer: Answer, status: u16| {
@@ -249,7 +249,7 @@ async fn under_https_the_cookies_are_secure_and_of_this_host_alone() {
         out.set_cookies()
             .iter()
             .all(|cookie| cookie.contains("Secure")),
-        "else it is kept"
+        "otherwise the browser keeps it"
     );
 }
 
@@ -261,7 +261,7 @@ async fn no_token_is_readable_in_a_cookie() {
     let mut browser = Browser::new();
     browser.log_in_with_code(&server).await;
     let session = browser.cookie("session").unwrap();
-    // The signature, 44 characters, stands before the value.
+    // The first 44 characters are the signature.
     let readable = BASE64_URL_SAFE_NO_PAD
         .decode(&session[44..])
         .expect("base64url");
@@ -289,7 +289,7 @@ async fn no_token_is_readable_in_a_cookie() {
 
 // check 69
 #[tokio::test]
-async fn a_changed_session_cookie_is_worth_nothing() {
+async fn a_changed_session_cookie_is_rejected() {
     let (_provider, server) = scripted().await;
     let (mut ada, mut bob) = (Browser::new(), Browser::new());
     log_in_as(&mut ada, &server, "ada").await;
@@ -339,12 +339,12 @@ async fn a_changed_session_cookie_is_worth_nothing() {
     .await;
     assert_eq!(not_text.status, 401);
     let whole = get_with(&server, "/privileged", format!("session={session}")).await;
-    assert_eq!(whole.status, 200, "else this proves nothing");
+    assert_eq!(whole.status, 200, "otherwise this proves nothing");
 }
 
 // check 69
 #[tokio::test]
-async fn a_changed_or_foreign_token_cookie_is_worth_nothing() {
+async fn a_changed_or_foreign_token_cookie_is_rejected() {
     let (provider, server) = scripted().await;
     let (mut ada, mut bob) = (Browser::new(), Browser::new());
     log_in_as(&mut ada, &server, "ada").await;
@@ -378,7 +378,7 @@ async fn a_changed_or_foreign_token_cookie_is_worth_nothing() {
 
 // check 26
 #[tokio::test]
-async fn a_cookie_under_another_name_is_worth_nothing() {
+async fn a_cookie_under_another_name_is_rejected() {
     let (provider, server) = scripted().await;
     let mut browser = Browser::new();
     log_in_as(&mut browser, &server, "ada").await;
@@ -429,7 +429,7 @@ async fn a_signed_value_for_another_purpose_is_no_session() {
 
 // check 70
 #[tokio::test]
-async fn a_session_signed_with_another_key_is_worth_nothing() {
+async fn a_session_signed_with_another_key_is_rejected() {
     let (_provider, server) = scripted().await;
     for secret in [OTHER_SECRET, PUBLISHED, &SECRET.to_uppercase()] {
         let cookie = format!("session={}", forge(secret, &ada(), LIFETIME));
@@ -449,11 +449,11 @@ async fn a_session_signed_with_another_key_is_worth_nothing() {
         assert_eq!(get_with(&server, "/privileged", cookie).await.status, 401);
     }
     let answer = get_with(&server, "/privileged", format!("session={own}")).await;
-    assert_eq!(answer.status, 200, "else the forgeries prove nothing");
+    assert_eq!(answer.status, 200, "otherwise the forgeries prove nothing");
 }
 
 #[tokio::test]
-async fn a_session_of_another_provider_is_worth_nothing() {
+async fn a_session_of_another_provider_is_rejected() {
     let (_provider, server) = scripted().await;
     let elsewhere = json!({ "provider": "discord", "subject": "1", "name": "ada" });
     let cookie = format!("session={}", forge(SECRET, &elsewhere, LIFETIME));
@@ -462,7 +462,7 @@ async fn a_session_of_another_provider_is_worth_nothing() {
 
 // check 71
 #[tokio::test]
-async fn of_two_session_cookies_none_breaks_anything() {
+async fn a_second_session_cookie_breaks_nothing() {
     let (_provider, server) = scripted().await;
     let good = format!("session={}", forge(SECRET, &ada(), LIFETIME));
     for bad in ["session=bad", "session=", "session=%ff", "session"] {
@@ -518,7 +518,7 @@ async fn with_the_cookies_of_two_users_nobody_becomes_somebody_else() {
 
 // check 72
 #[tokio::test]
-async fn a_session_that_was_planted_before_the_login_ends_with_it() {
+async fn a_session_planted_before_the_login_is_replaced_by_it() {
     let (_provider, server) = scripted().await;
     let (mut attacker, mut victim) = (Browser::new(), Browser::new());
     log_in_as(&mut attacker, &server, "mallory").await;
@@ -531,7 +531,7 @@ async fn a_session_that_was_planted_before_the_login_ends_with_it() {
         assert_eq!(user.json()["username"], "ada");
     }
     let answer = get_with(&server, "/privileged", "session=attacker-value").await;
-    assert_eq!(answer.status, 401, "the planted value is worth nothing");
+    assert_eq!(answer.status, 401, "the planted value grants no access");
 }
 
 #[tokio::test]
@@ -554,7 +554,7 @@ async fn each_login_is_a_session_of_its_own() {
 
 // check 73
 #[tokio::test]
-async fn a_session_that_has_ended_is_worth_nothing_also_with_a_good_signature() {
+async fn an_expired_session_is_rejected_even_with_a_good_signature() {
     let (_provider, server) = scripted().await;
     for (lifetime, status) in [(Duration::ZERO, 401), (LIFETIME, 200)] {
         let cookie = format!("session={}", forge(SECRET, &ada(), lifetime));
@@ -592,7 +592,7 @@ async fn a_login_that_took_too_long_is_refused() {
 
 // check 74
 #[tokio::test]
-async fn who_logs_in_as_somebody_else_is_somebody_else() {
+async fn logging_in_as_another_user_switches_to_that_user() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     for name in ["alice", "bob"] {
@@ -653,7 +653,7 @@ async fn the_user_comes_from_the_provider_and_goes_to_this_origin_alone() {
 
 // check 77
 #[tokio::test]
-async fn when_the_provider_knows_the_token_no_more_the_session_ends() {
+async fn when_the_provider_no_longer_accepts_the_token_the_session_ends() {
     let (provider, server) = scripted().await;
     let mut browser = Browser::new();
     log_in_as(&mut browser, &server, "ada").await;
@@ -733,7 +733,7 @@ async fn a_token_too_large_for_a_cookie_is_an_error_that_says_so() {
         let mut browser = Browser::new();
         provider.answer_next("/token", size(length));
         provider.answer_next("/user", Reply::json(200, &json!({ "id": 1 })));
-        // The browser itself refuses, loudly, what a real one would drop without a word.
+        // This browser panics at a cookie that a real one would drop silently.
         let answer = log_in_as(&mut browser, &server, "ada").await;
         if fits {
             assert_eq!(
@@ -754,7 +754,7 @@ async fn a_token_too_large_for_a_cookie_is_an_error_that_says_so() {
 
 // check 81
 #[tokio::test]
-async fn a_weak_secret_is_refused_at_the_start() {
+async fn a_weak_secret_is_refused_at_startup() {
     let provider = Provider::start().await;
     let short = &SECRET[1..];
     let two = format!("{SECRET},{short}");
@@ -873,7 +873,7 @@ async fn a_secret_can_be_changed_without_logging_anybody_out() {
 async fn a_login_under_way_survives_the_change_of_the_secret() {
     let (provider, _) = scripted().await;
     let start_with = async |secrets: &str| {
-        // One server to the browser, before and after the change.
+        // To the browser it is one server, before and after the change.
         let vars = [
             ("SESSION_SECRET", secrets),
             ("PUBLIC_URL", "http://127.0.0.1:5000"),

@@ -3,9 +3,9 @@
 use super::{AuthorizationRequest, pkce};
 use crate::{Params, error::OAuthError};
 
-/// The authorization request that a code answers. Whoever redeems the code must repeat or prove
-/// every part of it, so that a stolen code is useless (RFC 6749, section 4.1.3; RFC 7636, section
-/// 4.6).
+/// The authorization request that a code answers. A client that redeems the code must repeat or
+/// prove every part of it, so that a stolen code is useless (RFC 6749, section 4.1.3; RFC 7636,
+/// section 4.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeBinding {
     /// The client that the code was issued to.
@@ -16,8 +16,8 @@ pub struct CodeBinding {
     pub code_challenge: String,
 }
 
-/// The one answer for everything that is wrong with a code or a refresh token (RFC 6749, section
-/// 5.2): it does not tell an attacker how far they got.
+/// The only error for anything wrong with a code or a refresh token (RFC 6749, section 5.2), so
+/// that it does not tell an attacker how far they got.
 pub const INVALID_GRANT: OAuthError = OAuthError {
     error: "invalid_grant",
     description: "the code or the refresh token is wrong, used or expired",
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_for_its_client_its_redirect_uri_and_its_verifier() {
+    fn a_code_is_bound_to_its_client_redirect_uri_and_verifier() {
         let uri = "https://client.example/auth";
         assert!(check("client", uri, VERIFIER));
         assert!(!check("another", uri, VERIFIER));

@@ -1,17 +1,17 @@
-//! Proof Key for Code Exchange, seen from the server (RFC 7636), with the method S256 alone.
+//! Proof Key for Code Exchange, on the server's side (RFC 7636), with the method S256 only.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Whether this can be a challenge: the base64url of 32 bytes (section 4.2).
+/// Whether this is a well-formed challenge: the base64url of 32 bytes (section 4.2).
 pub fn is_challenge(challenge: &str) -> bool {
     matches!(BASE64_URL_SAFE_NO_PAD.decode(challenge), Ok(hash) if hash.len() == 32)
 }
 
 /// Whether the challenge was made from this verifier (section 4.6).
 ///
-/// In constant time, so that how long an answer takes says nothing about the challenge.
+/// In constant time, so that the response time reveals nothing about the challenge.
 pub fn is_proven(challenge: &str, verifier: &str) -> bool {
     let expected = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
     is_verifier(verifier) && expected.as_bytes().ct_eq(challenge.as_bytes()).into()
@@ -33,7 +33,7 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     #[test]
-    fn the_example_of_the_rfc_is_proven() {
+    fn the_example_of_the_rfc_passes() {
         assert!(is_challenge(CHALLENGE));
         assert!(is_proven(CHALLENGE, VERIFIER));
     }
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_of_another_length_or_alphabet_proves_nothing() {
+    fn a_verifier_of_the_wrong_length_or_alphabet_is_rejected() {
         let proves_itself = |verifier: &str| {
             let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
             is_proven(&challenge, verifier)

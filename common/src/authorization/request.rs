@@ -12,31 +12,31 @@ use crate::{Error, Params, error::OAuthError, params::Unchecked};
 /// a login.
 const MAX_NONCE: usize = 128;
 
-/// What an authorization endpoint accepts, and what it calls itself.
+/// The scopes that an authorization endpoint accepts, and its issuer identifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     /// Every scope that exists here.
     pub scopes: &'a [&'a str],
-    /// The issuer identifier. Each answer names it, so that a client of several servers does not
-    /// take it for another's (RFC 9207). A server that publishes no metadata has none.
+    /// The issuer identifier. Each response names it, so that a client of several servers can tell
+    /// whose response it is (RFC 9207). A server that publishes no metadata has none.
     pub issuer: Option<&'a str>,
 }
 
-/// An authorization request without a mistake (RFC 6749, section 4.1.1).
+/// A valid authorization request (RFC 6749, section 4.1.1).
 pub struct AuthorizationRequest {
     /// The registered client.
     pub client_id: String,
     /// Its registered redirect URI, as the client wrote it.
     pub redirect_uri: String,
-    /// What the client asks for, each scope once. Empty when it leaves the choice to the server.
+    /// The requested scopes, each once. Empty when the client leaves the choice to the server.
     pub scopes: Vec<String>,
-    /// Returned to the client unchanged, which ties the answer to the browser.
+    /// Returned to the client unchanged, which ties the response to the browser.
     pub state: Option<String>,
     /// The SHA-256 of the verifier that only the client has (RFC 7636, section 4.2).
     pub code_challenge: String,
     /// What the ID token must repeat (OpenID Connect Core, section 3.1.2.1).
     pub nonce: Option<String>,
-    /// All parameters, for those that not every server has, such as `prompt`.
+    /// All parameters, including those that only some servers support, such as `prompt`.
     pub params: Params,
     callback: Callback,
 }
@@ -55,13 +55,13 @@ impl AuthorizationRequest {
     ///
     /// Without a registered client and redirect URI, the `Err` is a 400 and the user stays here: a
     /// redirect would make this an open redirector (RFC 6749, section 4.1.2.1). Every other mistake
-    /// is for the client to know, and the `Err` is a redirect to it.
+    /// is reported to the client: the `Err` is a redirect to it.
     pub fn check(
         params: Unchecked,
         policy: Policy<'_>,
         is_registered: impl Fn(&str, &str) -> bool,
     ) -> Result<Self, Response> {
-        // A parameter that is sent twice has no value.
+        // `get` returns `None` for a parameter that is sent twice.
         let client = params.get("client_id").zip(params.get("redirect_uri"));
         let (client_id, redirect_uri) = client
             .filter(|(client_id, redirect_uri)| is_registered(client_id, redirect_uri))
@@ -91,12 +91,13 @@ impl AuthorizationRequest {
         })
     }
 
-    /// Back to the client with a code (RFC 6749, section 4.1.2).
+    /// Redirects to the client with a code (RFC 6749, section 4.1.2).
     pub fn redirect_with_code(&self, code: &str) -> Redirect {
         self.callback.with(&[("code", code)])
     }
 
-    /// Back to the client with an error (RFC 6749, section 4.1.2.1), such as [`ACCESS_DENIED`].
+    /// Redirects to the client with an error (RFC 6749, section 4.1.2.1), such as
+    /// [`ACCESS_DENIED`].
     pub fn redirect_with_error(&self, error: OAuthError) -> Redirect {
         self.callback.with_error(error)
     }
@@ -113,7 +114,8 @@ const UNREGISTERED: Error = Error::Malformed(Cow::Borrowed(
 ));
 
 impl Callback {
-    /// The redirect URI, whose own query stays (RFC 6749, section 3.1.2), with this answer.
+    /// Redirects to the redirect URI with this response; a query that it already has is kept (RFC
+    /// 6749, section 3.1.2).
     fn with(&self, answer: &[(&str, &str)]) -> Redirect {
         let mut url = self.redirect_uri.clone();
         url.query_pairs_mut()
@@ -131,7 +133,8 @@ impl Callback {
     }
 }
 
-/// Each parameter is sent once and is clean text (RFC 6749, section 3.1), and a code is asked for.
+/// Checks that each parameter is sent once and is well-formed (RFC 6749, section 3.1), and that the
+/// client asks for a code.
 fn check_params(params: Unchecked) -> Result<Params, OAuthError> {
     let twice_or_unclean = "a parameter is sent twice or is malformed";
     if params.repeats_scope() {
@@ -150,8 +153,8 @@ fn check_params(params: Unchecked) -> Result<Params, OAuthError> {
     }
 }
 
-/// Without PKCE, whoever steals the code can redeem it. `plain`, the default, shows the verifier to
-/// anyone who reads the request (RFC 7636, section 4.4.1; RFC 9700, section 2.1.1).
+/// Without PKCE, an attacker who steals the code can redeem it. `plain`, the default, shows the
+/// verifier to anyone who reads the request (RFC 7636, section 4.4.1; RFC 9700, section 2.1.1).
 fn code_challenge(params: &Params) -> Result<String, OAuthError> {
     let challenge = params
         .get("code_challenge")
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_request_gets_its_answer_at_the_redirect_uri_with_state_and_iss() {
+    fn a_valid_request_is_answered_at_the_redirect_uri_with_state_and_iss() {
         let request = check(&format!("{CLIENT}&{REST}&scope=write+read+write&nonce=n"))
             .ok()
             .unwrap();
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_hears_of_every_other_mistake() {
+    fn every_other_error_is_reported_to_the_client() {
         for (change, error) in [
             ("&x=1&x=2", "invalid_request"),
             ("&state=s", "invalid_request"),

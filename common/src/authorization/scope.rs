@@ -4,8 +4,8 @@ use crate::error::OAuthError;
 
 /// The scopes of a list, each once, in the order in which they were asked for.
 ///
-/// Each must be among the `known` ones. The result is therefore never longer than these, however
-/// long the list is: anyone can make a server store it.
+/// Each must be `known`, so the result is never longer than `known`, however long the list is:
+/// anyone can make a server store one.
 pub fn parse(list: &str, known: &[impl AsRef<str>]) -> Result<Vec<String>, OAuthError> {
     let mut scopes = Vec::new();
     for scope in list.split(' ') {
@@ -39,13 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_scope_is_kept_once_in_the_order_asked_for() {
+    fn each_scope_is_kept_once_in_the_order_requested() {
         let list = "b a ".repeat(10_000) + "b";
         assert_eq!(parse(&list, &["a", "b", "c"]).unwrap(), ["b", "a"]);
     }
 
     #[test]
-    fn what_is_not_known_or_not_a_list_is_invalid() {
+    fn an_unknown_scope_or_a_malformed_list_is_invalid() {
         for list in ["", " ", "a b", "a ", " a", "a  a", "A", "a,c"] {
             let error = parse(list, &["a", "c"]).unwrap_err();
             assert_eq!(error.error, "invalid_scope", "{list:?}");

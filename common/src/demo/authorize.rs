@@ -41,7 +41,8 @@ struct Consent {
     hidden: Vec<(&'static str, String)>,
 }
 
-/// `GET /oauth2/authorize?…`: shows who asks for what, with a form for the answer.
+/// `GET /oauth2/authorize?…`: shows which client asks for which scopes, with a form to allow or
+/// deny it.
 pub(super) async fn authorize(
     State(demo): State<Arc<Demo>>,
     params: Unchecked,
@@ -70,7 +71,7 @@ pub(super) async fn decide(
     if params.get("decision") != Some("allow") {
         return Ok(demo.check(params)?.redirect_with_error(ACCESS_DENIED));
     }
-    // The user's own mistake stays here: the client cannot mend it.
+    // The user's own mistake is shown here: the client cannot fix it.
     let username = params.get("username").map(str::to_owned);
     let username = username
         .filter(|name| name.len() <= MAX_USERNAME)

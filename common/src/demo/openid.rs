@@ -1,4 +1,4 @@
-//! The demo provider as an OpenID provider: found by discovery, signs who has logged in.
+//! The demo provider as an OpenID provider: it is found by discovery and issues ID tokens.
 
 use std::sync::Arc;
 
@@ -26,12 +26,14 @@ pub const DEMO_OPENID_ADDR: Setting = Setting {
     help: "Where the OpenID demo provider listens; browsers are sent to localhost.",
 };
 
-/// Every scope; the first is the one that a client gets that asks for none.
+/// Every scope; the first is granted to a client that asks for none.
 const SCOPES: &[&str] = &["openid", "profile", "email"];
 
-/// Starts an OpenID demo provider next to the server: its issuer, and the client registered there.
+/// Starts an OpenID demo provider next to the server. Returns its issuer and the client registered
+/// there.
 ///
-/// `None` after a problem was noted: it lets everybody in, so it runs for this machine alone.
+/// It lets anyone in, so it runs on this machine only; otherwise it records a problem and returns
+/// `None`.
 pub async fn start(
     settings: &mut Settings,
     redirect_path: &str,
@@ -54,7 +56,7 @@ pub async fn start(
     demo.openid = Some(OpenId::new(issuer.clone(), client, key, key_id));
     let demo = Arc::new(demo);
     let routes = Router::new()
-        // Where everything is (Discovery, section 4).
+        // The metadata (OpenID Connect Discovery, section 4).
         .route("/.well-known/openid-configuration", get(Json(metadata)))
         // The public key that ID tokens are checked with.
         .route("/jwks.json", get(Json(keys)))
@@ -120,7 +122,7 @@ impl OpenId {
     }
 }
 
-/// What others learn of a user.
+/// What clients learn about a user.
 fn profile(username: &str) -> Value {
     json!({
         "sub": id_of(username),

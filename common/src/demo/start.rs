@@ -24,7 +24,8 @@ pub struct Running {
 
 /// Starts the demo provider next to the server, with this one client registered.
 ///
-/// `None` after a problem was noted: it lets everybody in, so it runs for this machine alone.
+/// It lets anyone in, so it runs on this machine only; otherwise it records a problem and returns
+/// `None`.
 pub async fn start(
     settings: &mut Settings,
     client: (&ClientId, &ClientSecret),
@@ -92,9 +93,9 @@ impl Place {
     }
 }
 
-/// Where browsers find a demo provider: under a name of this machine that the app does not have. A
-/// real provider is another site too, and cookies that would not survive that must not survive
-/// here.
+/// Where browsers find a demo provider: under a name of this machine that the app does not use. A
+/// real provider is on another site too, and cookies that would be lost there must be lost here as
+/// well.
 fn browser_url(app: &PublicUrl, addr: SocketAddr) -> Option<PublicUrl> {
     let host = match (app.as_url().host_str(), addr.ip()) {
         (Some("localhost"), IpAddr::V4(_)) => "127.0.0.1",

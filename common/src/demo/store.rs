@@ -10,19 +10,20 @@ use crate::{
     random_token,
 };
 
-/// How long a code may take to the client through the browser (RFC 6749, section 4.1.2).
+/// How long a code may take to reach the client through the browser (RFC 6749, section 4.1.2).
 const CODE_LIFETIME: Duration = Duration::from_mins(1);
 /// A week, as Discord's.
 pub(super) const ACCESS_LIFETIME: Duration = Duration::from_hours(7 * 24);
 const REFRESH_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// How long a consent lasts, however often its tokens are refreshed: a year.
 const GRANT_LIFETIME: Duration = Duration::from_hours(365 * 24);
-/// How many of each are stored.
+/// How many of each are stored at most.
 const CAPACITY: usize = 10_000;
 
 pub(super) struct Store {
-    /// What users allowed, by an id of its own. What was issued for a grant is good only while the
-    /// grant is here: all of it ends at once, even a token that is being issued at that moment.
+    /// What users allowed, by grant id. What was issued for a grant is valid only while the grant
+    /// is here, so that all of it is revoked at once, even a token that is being issued at that
+    /// moment.
     grants: Expiring<Grant>,
     codes: Expiring<Code>,
     /// The id of the grant, by access token.
@@ -43,7 +44,7 @@ struct Code {
     nonce: Option<String>,
 }
 
-/// What can be redeemed once. It stays after that, so that a second use is noticed.
+/// Something that can be redeemed once. It stays here afterwards, so that a second use is noticed.
 #[derive(Clone)]
 struct Single {
     grant_id: String,
@@ -69,7 +70,7 @@ impl Store {
         }
     }
 
-    /// The user allowed what the request asks for.
+    /// Issues a code after the user allowed what the request asks for.
     pub(super) fn issue_code(&self, request: &AuthorizationRequest, username: &str) -> String {
         let (code, grant_id) = (random_token(), random_token());
         let grant = Grant {
@@ -125,14 +126,15 @@ impl Store {
         })
     }
 
-    /// Of two uses of a code or a refresh token, one may be a thief's, and nobody knows which:
-    /// everything that the user allowed ends (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2).
+    /// If a code or a refresh token is used twice, one use may be a thief's, and nobody knows
+    /// which: everything that the user allowed is revoked (RFC 6749, section 4.1.2; RFC 9700,
+    /// section 4.14.2).
     fn first_use(&self, single: &Single) -> Result<Grant, OAuthError> {
         if single.is_used {
             self.end(&single.grant_id);
             return Err(INVALID_GRANT);
         }
-        // It may also have ended in between.
+        // The grant may also have been revoked or have expired in the meantime.
         self.grants.get(&single.grant_id).ok_or(INVALID_GRANT)
     }
 
@@ -153,7 +155,7 @@ impl Store {
         self.grants.get(&grant_id)
     }
 
-    /// Ends the grant of an access token or a refresh token (RFC 7009, section 2.1).
+    /// Revokes the grant of an access token or a refresh token (RFC 7009, section 2.1).
     pub(super) fn revoke(&self, token: &str) {
         let refresh = || Some(self.refresh_tokens.get(token)?.grant_id);
         if let Some(grant_id) = self.access_tokens.get(token).or_else(refresh) {
@@ -177,7 +179,7 @@ impl Single {
         }
     }
 
-    /// Uses it, and returns how it was before.
+    /// Marks it as used, and returns it as it was before.
     fn take(&mut self) -> Self {
         let before = self.clone();
         self.is_used = true;
@@ -197,7 +199,7 @@ mod tests {
                             &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     #[test]
-    fn a_code_used_twice_ends_a_token_that_is_being_issued() {
+    fn a_code_used_twice_revokes_a_token_that_is_being_issued() {
         let store = Store::new();
         let policy = Policy {
             scopes: &[],

@@ -19,8 +19,8 @@ use crate::{
     error::{NO_STORE, NoStore, OAuthError},
 };
 
-/// `POST /api/oauth2/token`: a token for a code or for a refresh token (RFC 6749, sections 4.1.3
-/// and 6).
+/// `POST /api/oauth2/token`: issues a token for a code or for a refresh token (RFC 6749, sections
+/// 4.1.3 and 6).
 pub(super) async fn token(
     State(demo): State<Arc<Demo>>,
     headers: HeaderMap,
@@ -41,7 +41,7 @@ const UNSUPPORTED_GRANT_TYPE: OAuthError = OAuthError {
     description: "authorization_code and refresh_token are supported",
 };
 
-/// `POST /api/oauth2/token/revoke`: ends everything that the user allowed, as Discord's does
+/// `POST /api/oauth2/token/revoke`: revokes everything that the user allowed, as Discord's does
 /// (RFC 7009). An unknown token counts as revoked already: 200.
 pub(super) async fn revoke(
     State(demo): State<Arc<Demo>>,

@@ -30,7 +30,7 @@ pub(super) async fn user(
 }
 
 impl Demo {
-    /// What a request with an access token may see (RFC 6750, section 3).
+    /// The grant of the request's access token (RFC 6750, section 3).
     pub(super) fn granted(&self, headers: &HeaderMap) -> Result<Grant, Response> {
         let bearer = headers
             .typed_get::<Authorization<Bearer>>()
@@ -47,7 +47,7 @@ fn unauthorized(challenge: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, challenge, detail).into_response()
 }
 
-/// An id like Discord's, always the same for a user name: FNV-1a.
+/// An id like Discord's, always the same for the same user name (FNV-1a).
 pub(super) fn id_of(username: &str) -> String {
     let hash = username
         .bytes()

@@ -15,7 +15,7 @@ use crate::page::Page;
 /// The longest error that is read again to put it on a page, in bytes.
 const MAX_ERROR: usize = 4096;
 
-/// Marks an error that keeps its form, whatever the client prefers.
+/// Marks a response that keeps its format, whatever the client prefers.
 #[derive(Clone, Copy)]
 pub(crate) struct Finished;
 
@@ -35,8 +35,8 @@ struct ErrorPage {
     flow: bool,
 }
 
-/// Turns an error into a page where `html` is preferred, and what the framework rejects in plain
-/// text or without a body (404, 405, 413, ...) into `{"detail": "…"}`.
+/// Turns an error into a page if `html` is preferred. Otherwise turns the framework's own errors
+/// (404, 405, 413, ...), which have plain text or no body, into `{"detail": "…"}`.
 pub(crate) async fn negotiate(response: &mut Response, html: bool, this_machine_only: bool) {
     let status = response.status();
     if !is_error(status) || is_finished(response) {
@@ -58,7 +58,7 @@ pub(crate) async fn negotiate(response: &mut Response, html: bool, this_machine_
                 },
             ),
         );
-        // The page has no form, and the URL of `/auth` has a code in it.
+        // Unlike other pages this one has no form, and the URL of `/auth` has a code in it.
         let no_referrer = HeaderValue::from_static("no-referrer");
         let headers = response.headers_mut();
         headers.insert(header::REFERRER_POLICY, no_referrer);
@@ -70,7 +70,7 @@ pub(crate) async fn negotiate(response: &mut Response, html: bool, this_machine_
     headers.append(header::VARY, HeaderValue::from_static("Accept"));
 }
 
-/// What an error says of itself, otherwise what its status means.
+/// The error's own message, or the meaning of its status if it has none.
 pub(super) async fn reason(response: &mut Response) -> Cow<'static, str> {
     if is_json(response) {
         let body = std::mem::take(response.body_mut());
@@ -95,8 +95,8 @@ pub(super) fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// Keeps the status and the headers (`Allow`, `WWW-Authenticate`, cookies) and replaces the body with
-/// the headers that belong to it.
+/// Keeps the status and the headers (`Allow`, `WWW-Authenticate`, cookies) and replaces the body
+/// and the headers that belong to it.
 pub(super) fn replace_body(response: &mut Response, with: impl IntoResponse) {
     let (parts, body) = with.into_response().into_parts();
     response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_for_those_who_ask_for_html_first() {
+    fn only_clients_that_prefer_html_get_a_page() {
         let prefers = |accept: &'static str| {
             prefers_html(&HeaderMap::from_iter([(
                 header::ACCEPT,

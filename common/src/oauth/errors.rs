@@ -29,7 +29,7 @@ impl OAuth {
         }
     }
 
-    /// The registered error code (RFC 6749, section 5.2), whatever this provider makes of it.
+    /// The registered error code (RFC 6749, section 5.2), even if this provider has its own.
     fn error_code(
         &self,
         error: RequestTokenError<HttpError, BasicErrorResponse>,
@@ -39,7 +39,7 @@ impl OAuth {
             RequestTokenError::Request(error) => return Err(error.into()),
             RequestTokenError::ServerResponse(response) => response.error().clone(),
             RequestTokenError::Parse(_, body) if quirks.errors_are_200 => {
-                // What the parser says would repeat parts of the body in the log.
+                // The parser's message would repeat parts of the body in the log.
                 let neither = |_| Error::Provider("its token endpoint: no token".into());
                 let response: BasicErrorResponse =
                     serde_json::from_slice(&body).map_err(neither)?;
@@ -65,7 +65,7 @@ impl OAuth {
 }
 
 /// What an `error` in the callback means (RFC 6749, section 4.1.2.1). Only known codes are repeated:
-/// anyone can have written the rest, and the description.
+/// anyone could have written the rest, including the description.
 pub(super) fn callback_error(error: &str) -> Error {
     const KNOWN: [&str; 4] = [
         "invalid_request",

@@ -46,7 +46,7 @@ impl OAuth {
         })))
     }
 
-    /// What a person should know when the server is up.
+    /// Records the lines that are logged once the server is up.
     fn announce(&self, settings: &mut Settings) {
         let Provider {
             name,

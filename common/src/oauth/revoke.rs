@@ -45,7 +45,8 @@ impl OAuth {
         }
     }
 
-    /// By hand, as oauth2 insists on https here, which a provider on this machine does not have.
+    /// Built by hand, because oauth2 insists on https here, which a provider on this machine does
+    /// not have.
     fn revocation_request(&self, url: &Url, token: &str, hint: &str) -> HttpRequest {
         let Provider {
             client_id,

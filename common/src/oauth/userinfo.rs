@@ -15,7 +15,7 @@ impl OAuth {
         identity
     }
 
-    /// What the provider knows of the user of a token that it has just issued.
+    /// What the provider knows about the user of a token that it has just issued.
     pub async fn userinfo_of_new_token(&self, token: &Token) -> Result<Map<String, Value>> {
         self.userinfo(&token.access_token)
             .await
@@ -27,8 +27,8 @@ impl OAuth {
             })
     }
 
-    /// What the provider knows of the user. [`Error::NotLoggedIn`] means that it does not accept the
-    /// token any more.
+    /// What the provider knows about the user. [`Error::NotLoggedIn`] means that it does not accept
+    /// the token any more.
     pub async fn userinfo(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
         let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
         let url = self

@@ -13,13 +13,13 @@ use crate::{
     settings::{Incomplete, Settings},
 };
 
-/// The settings of a custom provider alone.
+/// The settings that only a custom provider has.
 const CUSTOM_ONLY: [&str; 4] = ["AUTH_URL", "TOKEN_URL", "USERINFO_URL", "REVOCATION_URL"];
 
-/// A provider, and the demo provider when it is that.
+/// The chosen provider, and the running demo provider if that is the one.
 type Chosen = (Provider, Option<Companion>);
 
-/// What `PROVIDER` says, or what the other settings mean without it.
+/// The value of `PROVIDER`, or what the other settings imply without it.
 pub fn choice(settings: &Settings) -> &str {
     settings.get("PROVIDER").unwrap_or_else(|| {
         if settings.get("AUTH_URL").is_some() {
@@ -32,8 +32,8 @@ pub fn choice(settings: &Settings) -> &str {
     })
 }
 
-/// The id and the secret from these two settings, which only make sense together. `Err` after a
-/// problem was noted: one is missing.
+/// The id and the secret from these two settings, which only make sense together. `Err` after
+/// recording a problem: one is missing.
 pub fn registration(
     settings: &mut Settings,
     id: &str,
@@ -44,7 +44,7 @@ pub fn registration(
 }
 
 impl Provider {
-    /// The provider that the settings choose. `None` after a problem was noted.
+    /// The provider that the settings choose. `None` after recording a problem.
     pub async fn from_settings(settings: &mut Settings) -> Option<Chosen> {
         let choice = choice(settings).to_owned();
         let registration = registration(settings, "CLIENT_ID", "CLIENT_SECRET");
@@ -98,7 +98,7 @@ fn custom(
         issuer: None,
         always_sends_iss: false,
         auth_type: AuthType::BasicAuth,
-        // It may be a GitHub of one's own.
+        // It may be a self-hosted GitHub.
         quirks: GITHUB_QUIRKS,
         client_id,
         client_secret,
@@ -143,7 +143,7 @@ fn required(
     registration
 }
 
-/// What may be set for every provider.
+/// Applies the settings that every provider has.
 fn refine(settings: &mut Settings, provider: Option<&mut Provider>) {
     let list = settings.get("SCOPES").map(scopes);
     if list.iter().flatten().any(|scope| !is_scope(scope)) {

@@ -19,8 +19,8 @@ pub struct Identity {
 }
 
 impl Provider {
-    /// Who the user is, from what the provider's userinfo endpoint answers. Nothing but the subject
-    /// is required: everything else is null at some provider.
+    /// Who the user is, from the response of the provider's userinfo endpoint. Only the subject is
+    /// required: anything else is null at some provider.
     pub fn identify(&self, user: &Map<String, Value>) -> Result<Identity> {
         let text = |name: &&str| match user.get(*name)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),

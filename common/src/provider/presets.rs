@@ -1,4 +1,4 @@
-//! What is known of each provider before anybody has registered there.
+//! What is known about each provider before anyone has registered there.
 
 use oauth2::{
     AuthType, ClientId, ClientSecret,
@@ -54,7 +54,7 @@ const PRESETS: &[Preset] = &[
         auth_url: "https://github.com/login/oauth/authorize",
         token_url: "https://github.com/login/oauth/access_token",
         userinfo_url: "https://api.github.com/user",
-        // GitHub revokes in a way of its own, not by RFC 7009.
+        // GitHub has its own way to revoke tokens, not RFC 7009.
         revocation_url: None,
         scopes: "read:user",
         issuer: None,
@@ -105,7 +105,7 @@ impl Provider {
         })
     }
 
-    /// The demo provider, which runs as long as its companion.
+    /// The demo provider, which runs until the companion is dropped.
     #[cfg(feature = "demo")]
     pub async fn demo(
         settings: &mut Settings,

@@ -16,8 +16,8 @@ use crate::{
     settings::{PublicUrl, is_this_machine},
 };
 
-/// Like [`get`], for a handler that does something: `HEAD`, which axum would answer by running it,
-/// is refused like every other method.
+/// Like [`get`], for a handler with side effects: `HEAD`, for which axum would run the handler, is
+/// rejected like every other method.
 pub fn get_only<H, T, S>(handler: H) -> MethodRouter<S, Infallible>
 where
     H: Handler<T, S>,
@@ -47,10 +47,10 @@ where
     routes.head(refuse).fallback(refuse)
 }
 
-/// A guard: the browser came under the host name of `PUBLIC_URL`.
+/// A guard: the browser uses the host name of `PUBLIC_URL`.
 ///
-/// A person who types `localhost` for `127.0.0.1` is redirected; otherwise the login cookie would be
-/// set on the wrong host.
+/// A user who types `localhost` instead of `127.0.0.1` is redirected; otherwise the login cookie
+/// would be set on the wrong host.
 #[derive(Clone, Copy, Debug)]
 pub struct PublicHost;
 
@@ -67,7 +67,7 @@ where
         let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
         let elsewhere = |asked: Url| is_this_machine(&asked) && asked.host() != own.as_url().host();
         if own.is_loopback() && asked.is_some_and(elsewhere) {
-            // The path alone: the request line may name a whole URL, with another host in it.
+            // Only the path: the request line may contain a whole URL with another host.
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             return Err(Redirect::to(&own.join(path)));
         }
@@ -77,7 +77,7 @@ where
 
 /// Rejects a form that another site sent in this user's name (cross-site request forgery).
 ///
-/// Browsers send `Sec-Fetch-Site`, older ones `Origin` alone. A client that sends neither, such as
+/// Browsers send `Sec-Fetch-Site`, older ones only `Origin`. A client that sends neither, such as
 /// curl, has no cookies that another site could use. `CsrfLayer` of tower-http 0.7 does the same but
 /// compares with `Host`, which a proxy may have changed.
 pub fn check_same_origin(request: &HeaderMap, own: &PublicUrl) -> Result<()> {

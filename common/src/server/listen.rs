@@ -8,9 +8,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::serve::serve;
 use crate::settings::Settings;
 
-/// Binds the address that a setting names; port 0 has become the real port in the listener.
+/// Binds the address that a setting names; if the port is 0, the listener knows the real one.
 ///
-/// `None` after the problem was noted.
+/// Returns `None` after recording a problem.
 pub async fn listen(
     settings: &mut Settings,
     name: &str,

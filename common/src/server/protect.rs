@@ -1,4 +1,4 @@
-//! What holds for every response: limits, error bodies, headers.
+//! What applies to every response: limits, error bodies, headers.
 
 use std::{convert::Infallible, future::ready, panic::AssertUnwindSafe, time::Duration};
 
@@ -26,11 +26,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The last line of an app: what holds for each of its responses, also under plain `axum::serve`.
+/// The last line of an app: protects all of its responses, even under plain `axum::serve`.
 ///
 /// A handler that panics becomes a 500, and one that takes too long a 504. Errors get a body in the
 /// form that the client prefers, and every response gets its security headers. While `PUBLIC_URL`
-/// is on this machine, so is every client. A route that is added afterwards has none of this.
+/// is on this machine, requests for other hosts are rejected. A route that is added afterwards has
+/// none of this.
 ///
 /// One layer and not six of `tower-http`: each of them would cost a boxed future in each request.
 pub fn protect(app: Router, public_url: &PublicUrl) -> Router {

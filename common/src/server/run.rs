@@ -19,13 +19,14 @@ use super::{
 };
 use crate::settings::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, table};
 
-/// The open-file limit to request, as every connection is one. The usual 1024 are few for a server
-/// with idle clients, and each costs some kilobytes until its headers are overdue.
+/// The open-file limit to request: every connection needs one. The usual 1024 is low for a server
+/// with idle clients, each of which costs a few kilobytes until its headers are overdue.
 const MAX_FILES: u64 = 16 * 1024;
 
 /// Runs an app until Ctrl-C or SIGTERM.
 ///
-/// What the app needs is read from the environment; problems end with exit code 2 and one line each.
+/// The app's settings are read from the environment. If any are wrong, it prints one line for each
+/// and returns exit code 2.
 pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
     // If the limit cannot be raised, carry on with the current one.
     let _ = rlimit::increase_nofile_limit(MAX_FILES);
@@ -45,9 +46,10 @@ pub fn run<S: FromSettings>(app: impl FnOnce(S) -> Router) -> ExitCode {
     })
 }
 
-/// Runs a command that ends by itself, with exit code 0, or 1 and the reason.
+/// Runs a command that ends by itself: with exit code 0, or with 1 after printing the reason.
 ///
-/// Its settings are its own and `RUST_LOG`; problems end with exit code 2 and one line each.
+/// It reads only its own settings and `RUST_LOG`. If any are wrong, it prints one line for each and
+/// returns exit code 2.
 pub fn run_command<S, F>(command: impl FnOnce(S) -> F) -> ExitCode
 where
     S: FromSettings,
@@ -204,7 +206,7 @@ impl Server {
     }
 }
 
-/// What was started, as `cargo run` calls it.
+/// The name of this program, as `cargo run` calls it.
 fn program_name() -> String {
     let program = env::current_exe().unwrap_or_default();
     program

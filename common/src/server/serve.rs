@@ -18,9 +18,10 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-/// How long a client may take to send its headers, also those of the next request on a connection.
+/// How long a client may take to send its headers, including those of the next request on a
+/// connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may read nothing of a response.
+/// How long a client may go without reading any of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests may still arrive on open connections after the signal to stop.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
@@ -37,7 +38,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, shutdown: impl Fut
         .max_buf_size(MAX_HEAD);
     let connections = GracefulShutdown::new();
     let begin = |stream: TcpStream| {
-        // Responses are small and whole: waiting for more to send only delays them.
+        // Responses are small and complete: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -62,7 +63,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, shutdown: impl Fut
         }
     }
     backlog(listener).for_each(begin);
-    // hyper closes connections that sent nothing yet, and a request may be on its way on one.
+    // hyper closes connections that have not sent anything yet, and a request may be on its way.
     sleep(LAST_REQUESTS).await;
     let finished = timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
     if finished.is_err() {
@@ -79,7 +80,7 @@ fn backlog(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
         stream.set_nonblocking(true).ok()?;
         TcpStream::from_std(stream).ok()
     };
-    // No backlog is longer, and clients that go on connecting must not keep the port open.
+    // No backlog is longer, and clients that keep connecting must not keep the port open.
     iter::from_fn(next).take(1024)
 }
 

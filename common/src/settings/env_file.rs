@@ -13,8 +13,8 @@ use dotenvy::Error;
 #[derive(Default)]
 pub(super) struct EnvFile {
     pub(super) vars: HashMap<String, String>,
-    /// The names whose value is not what stands behind the `=`: `$` is replaced, `#` begins a
-    /// comment, quotes and backslashes have a meaning. A secret would be cut without a word.
+    /// The names whose value is not exactly the text after the `=`: `$` is replaced, `#` begins a
+    /// comment, quotes and backslashes have a meaning. A secret would be cut silently.
     pub(super) changed: HashSet<String>,
 }
 

@@ -37,12 +37,12 @@ impl PublicUrl {
         &self.0
     }
 
-    /// Whether browsers come by https.
+    /// Whether browsers use https.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
-    /// Whether only browsers on this machine can come here.
+    /// Whether only browsers on this machine can reach the server.
     pub fn is_loopback(&self) -> bool {
         is_this_machine(&self.0)
     }
@@ -85,7 +85,7 @@ pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a URL leads to this very machine, wherever it is resolved (RFC 8252, section 8.3).
+/// Whether a URL leads to this machine, wherever it is resolved (RFC 8252, section 8.3).
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -95,8 +95,8 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The same, and the names below `localhost`, which browsers keep on this machine (RFC 6761, section
-/// 6.3). Not every resolver does, so no token is sent there.
+/// The same, and the names under `localhost`, which browsers resolve to this machine (RFC 6761,
+/// section 6.3). Not every resolver does, so no token is sent there.
 pub fn is_this_machine(url: &Url) -> bool {
     is_loopback(url)
         || url

@@ -5,13 +5,13 @@ use std::{fmt, iter};
 use super::{HAS_A_MEANING, Settings};
 use crate::random_token;
 
-/// Secrets that stand in this repository for everybody to read.
+/// Secrets that are published in this repository.
 const PUBLISHED: &[&str] = &[
     "replace-me-with-the-output-of--openssl-rand-hex-32--and-keep-it-secret",
     "your-secret",
 ];
 
-/// Whether our documents print this secret.
+/// Whether our documentation contains this secret.
 pub fn is_published(secret: &str) -> bool {
     PUBLISHED.contains(&secret)
 }
@@ -31,7 +31,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// New ones, which end with this process.
+    /// New ones, which are lost when this process ends.
     pub fn random() -> Self {
         Self::from(format!("{}{}", random_token(), random_token()))
     }
@@ -59,8 +59,8 @@ impl From<String> for Secrets {
 }
 
 impl Settings {
-    /// A secret, exactly as it is set. An empty one is an error and not unset: that would hide a broken
-    /// deployment.
+    /// A secret, exactly as it is set. An empty one is an error: to treat it as unset would hide a
+    /// broken deployment.
     pub fn secret(&mut self, name: &str) -> Option<String> {
         let value = self.vars.0.get(name)?.clone();
         if value.trim().is_empty() {

@@ -33,7 +33,7 @@ async fn a_login_that_a_sibling_host_planted_is_not_finished() {
     let cookie = format!("{}={value}", name.1);
     let (sibling, _tasks) = sibling(&cookie).await;
 
-    // The victim's browser refuses the plain name, and keeps and sends the other.
+    // The victim's browser rejects the plain name, but stores and sends the disguised one.
     let browser = Chromium::of_example_hosts().await;
     browser.open(format!("{sibling}/plant")).await;
     browser.open(format!("{sibling}/echo")).await;
@@ -44,7 +44,7 @@ async fn a_login_that_a_sibling_host_planted_is_not_finished() {
     browser.see("this login was not started here").await;
     assert_eq!(provider.token_requests(), 0, "nobody was logged in");
 
-    // The victim's own login goes on beside it.
+    // The victim's own login still works.
     browser.open(format!("{origin}/login")).await;
     let state = param_of(&browser.url().await, "state");
     browser

@@ -116,7 +116,7 @@ async fn a_callback_of_another_browser_is_refused() {
     assert_eq!(provider.token_requests(), 0);
 
     let answer = victim.come_back(&server, &own_login, "code=own").await;
-    assert_eq!(answer.status, SUCCESS, "the victim's own login goes on");
+    assert_eq!(answer.status, SUCCESS, "the victim's own login still works");
     assert_eq!(provider.seen_at("/token")[0].field("code"), "own");
 }
 
@@ -152,7 +152,7 @@ async fn a_callback_works_once() {
     assert!(cleared.contains("Max-Age=0"), "{cleared}");
     assert!(
         cleared.contains("Path=/"),
-        "else another cookie is cleared: {cleared}"
+        "otherwise another cookie is cleared: {cleared}"
     );
 
     is_refused(&browser.come_back(&server, &login, "code=good").await);
@@ -177,7 +177,7 @@ async fn a_copy_of_the_login_cookie_does_not_finish_the_login_again() {
 
 // check 23
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_callbacks_at_once_one_gets_a_token() {
+async fn only_one_of_many_parallel_callbacks_gets_a_token() {
     let (provider, server) = scripted().await;
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
@@ -228,7 +228,7 @@ async fn a_login_that_took_too_long_is_refused() {
     is_refused(&come_back_with(&server, &redirect_uri, Duration::ZERO).await);
     assert_eq!(provider.token_requests(), 0);
     let in_time = come_back_with(&server, &redirect_uri, Duration::from_mins(10)).await;
-    assert_eq!(in_time.status, SUCCESS, "else the forgery proves nothing");
+    assert_eq!(in_time.status, SUCCESS, "the forgery itself works");
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn a_parameter_given_twice_is_refused() {
 
 // check 28
 #[tokio::test]
-async fn parameters_that_nobody_knows_are_ignored() {
+async fn unknown_parameters_are_ignored() {
     let (_provider, server) = scripted().await;
     let mut browser = Browser::new();
     let login = browser.get(url(&server, "/login")).await;
@@ -427,7 +427,7 @@ async fn an_error_with_another_state_is_not_believed() {
 
 // check 32
 #[tokio::test]
-async fn what_the_provider_says_in_words_is_not_repeated() {
+async fn error_texts_of_the_provider_are_not_repeated() {
     let (provider, server) = scripted().await;
     let long = format!("error=x&error_description={}", "echo".repeat(2500));
     for answer in [
@@ -467,7 +467,7 @@ async fn what_the_provider_says_in_words_is_not_repeated() {
 
 // check 33
 #[tokio::test]
-async fn a_code_beside_an_error_is_not_redeemed() {
+async fn a_code_that_comes_with_an_error_is_not_redeemed() {
     let (provider, server) = scripted().await;
     for answer in [
         "code=good&error=access_denied",
@@ -495,7 +495,7 @@ async fn a_token_is_never_taken_from_the_url() {
 
 // check 35
 #[tokio::test]
-async fn a_code_reaches_the_provider_exactly_or_is_refused() {
+async fn a_code_reaches_the_provider_unchanged_or_is_refused() {
     let (provider, server) = scripted().await;
     let long = "c".repeat(4096);
     for (encoded, code) in [
@@ -547,7 +547,7 @@ async fn head_does_not_redeem_the_code() {
 
 // check 38
 #[tokio::test]
-async fn the_login_is_spent_also_when_the_exchange_fails() {
+async fn the_login_is_consumed_even_when_the_exchange_fails() {
     let (provider, server) = scripted().await;
     provider.answer_next("/token", Reply::error(500, "server_error"));
     let mut browser = Browser::new();

@@ -54,7 +54,7 @@ async fn a_login_sends_the_browser_to_the_provider_with_each_parameter_once() {
 
 // check 2
 #[tokio::test]
-async fn what_the_authorization_url_has_already_is_kept() {
+async fn the_query_of_the_authorization_url_is_kept() {
     let provider = Provider::start().await;
     let auth_url = format!("{}/authorize?tenant=1", provider.origin);
     let server = start(app, &provider.settings_and(&[("AUTH_URL", &auth_url)])).await;
@@ -150,7 +150,7 @@ async fn a_server_for_this_machine_answers_no_other_host() {
         let answer = browser.send(request.header("host", host)).await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    // The demo provider lets everybody in, so the same holds there.
+    // The demo provider lets anyone in, so the same applies there.
     let login = browser.get(server.public_url.join("/login")).await;
     let request = browser.request(Method::GET, login.location());
     let answer = browser.send(request.header("host", "evil.example")).await;
@@ -179,8 +179,8 @@ async fn state_and_challenge_are_new_and_random_at_every_login() {
     assert_eq!(random_bits(&challenges), 256);
 }
 
-/// How many bits there are in each of these values: none is constant, and none is a copy or the
-/// opposite of another, as it would be in a time, in JSON or in a short secret that is repeated.
+/// How many bits each of these values has. No bit is constant, and none is a copy or the inverse of
+/// another, as it would be in a time, in JSON or in a short secret that is repeated.
 fn random_bits(values: &[Vec<u8>]) -> usize {
     let bits = values[0].len() * 8;
     let bit = |value: &[u8], at: usize| value[at / 8] >> (at % 8) & 1;
@@ -191,7 +191,7 @@ fn random_bits(values: &[Vec<u8>]) -> usize {
     });
     let columns: HashSet<_> = columns.collect();
     assert!(!columns.contains(&vec![0; values.len()]), "a constant bit");
-    assert_eq!(columns.len(), bits, "a bit that says nothing new");
+    assert_eq!(columns.len(), bits, "a bit that copies another");
     assert_eq!(values.iter().collect::<HashSet<_>>().len(), values.len());
     bits
 }
@@ -257,7 +257,7 @@ async fn the_browser_sees_neither_the_verifier_nor_the_client_secret() {
     let decoded: Vec<_> = decoded.into_iter().flatten().collect();
     assert!(
         !decoded.is_empty(),
-        "the cookie is base64, or this test looks at nothing"
+        "the cookie is base64; otherwise this test checks nothing"
     );
     let decoded = String::from_utf8_lossy(&decoded.concat()).into_owned();
     for text in [login.location(), &login.body, &cookie, &decoded] {

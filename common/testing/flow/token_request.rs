@@ -74,7 +74,7 @@ async fn the_client_authenticates_in_the_body_when_it_is_told_to_and_then_only_t
 
 // check 41
 #[tokio::test]
-async fn id_and_secret_are_form_encoded_before_they_are_base64() {
+async fn id_and_secret_are_form_encoded_before_base64() {
     let provider = Provider::start().await;
     let client = [("CLIENT_ID", "a b:c%"), ("CLIENT_SECRET", "p+/=é")];
     let server = start(app, &provider.settings_and(&client)).await;

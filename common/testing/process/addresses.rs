@@ -8,7 +8,7 @@ use crate::{IN_PUBLIC, SERVER, public_server};
 
 // check 174
 #[test]
-fn every_form_of_address_works_or_is_one_line() {
+fn every_form_of_address_works_or_is_reported_in_one_line() {
     for (address, expected) in [
         ("[fe80::1%4]:0", "BIND_ADDR has a scope id"),
         ("0.0.0.0:0", "PUBLIC_URL is missing"),
@@ -34,10 +34,10 @@ fn every_form_of_address_works_or_is_one_line() {
 
 // check 174
 #[test]
-fn a_port_that_cannot_be_had_is_one_line() {
+fn an_unavailable_port_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("its address");
-    // Whoever runs this may be allowed to take the second.
+    // The user who runs this test may be allowed to bind the second.
     for addr in [taken.to_string(), "127.0.0.1:1".to_owned()] {
         let mut command = command(SERVER, &[("BIND_ADDR", &addr)]);
         if let Err(lines) = Program::try_run(&mut command) {

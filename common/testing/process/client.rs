@@ -1,4 +1,4 @@
-//! The settings of a client: what is wrong with them is said before anything is served.
+//! The settings of a client: what is wrong with them is reported before anything is served.
 
 use std::{fs, net::TcpListener};
 
@@ -22,7 +22,7 @@ const CUSTOM: [(&str, &str); 5] = [
 
 // checks 3, 48, 81, 144
 #[test]
-fn each_wrong_setting_is_one_line_that_says_how_to_mend_it() {
+fn each_wrong_setting_is_reported_in_one_line_that_says_how_to_fix_it() {
     let one_of_two = format!("{SECRET},short-password");
     let address = "is not an IP address and a port";
     let origin = "is not an origin and nothing after it";
@@ -85,14 +85,14 @@ fn each_url_of_a_provider_is_absolute_and_https() {
     }
 }
 
-/// That one setting is what the server complains about, by name and without its value.
+/// The server complains about this one setting, by name and without its value.
 fn assert_one_line(beside: &[(&str, &str)], name: &str, value: &str, what: &str) {
     let lines = problems(SERVER, &[beside, &[(name, value)]].concat());
     let is_about_it = |line: &&String| line.starts_with(&format!("{name} "));
     let (about, others): (Vec<_>, Vec<_>) = lines.iter().partition(is_about_it);
     let is_it = about.len() == 1 && about[0].contains(what);
     assert!(is_it, "{name}={value}: {lines:#?}");
-    // An id without its secret is a second one.
+    // Without its secret, the id is a second problem.
     let is_pair = name == "CLIENT_SECRET";
     assert!(others.is_empty() || is_pair, "{name}={value}: {lines:#?}");
     let is_said = value.len() > 4 && lines.concat().contains(value);
@@ -101,7 +101,7 @@ fn assert_one_line(beside: &[(&str, &str)], name: &str, value: &str, what: &str)
 
 // check 174
 #[test]
-fn a_port_of_the_demo_provider_that_is_taken_is_one_line() {
+fn a_taken_port_of_the_demo_provider_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = taken.local_addr().expect("its address").to_string();
     let lines = problems(SERVER, &[("DEMO_ADDR", &addr)]);
@@ -114,7 +114,7 @@ fn a_port_of_the_demo_provider_that_is_taken_is_one_line() {
 
 // checks 144, 166
 #[tokio::test]
-async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
+async fn a_secret_in_the_file_is_read_byte_for_byte_or_rejected_by_name() {
     let directory = directory("client-secret");
     let start = |line: &str| {
         let file = format!("CLIENT_ID=id\n{line}\n");
@@ -141,7 +141,7 @@ async fn a_secret_in_the_file_is_taken_to_the_byte_or_rejected_by_name() {
     let remove = "CLIENT_SECRET begins or ends with white space; remove it";
     assert_eq!(padded, [remove]);
 
-    // What is accepted reaches the provider as it is written.
+    // An accepted secret reaches the provider as it is written.
     let provider = Provider::start().await;
     for (written, sent) in [
         (r#"'Pa$$w0rd #"x" z'"#, r#"Pa$$w0rd #"x" z"#),

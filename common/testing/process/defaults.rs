@@ -7,7 +7,7 @@ use crate::{IN_PUBLIC, public_server};
 // check 143
 #[test]
 #[cfg(target_os = "linux")]
-fn with_nothing_set_this_machine_alone_can_reach_a_server() {
+fn by_default_only_this_machine_can_reach_a_server() {
     let _ports = program::default_ports();
     for (binary, addresses) in crate::servers() {
         let program = Program::with_nothing_set(&binary);

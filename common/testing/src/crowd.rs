@@ -9,8 +9,8 @@ use tokio::{
     time::{interval, timeout},
 };
 
-/// How many: what this environment variable says, for measuring, or what a test at every change
-/// can afford.
+/// How many: the value of this environment variable, for measuring, or else what a test that runs
+/// on every change can afford.
 ///
 /// # Panics
 /// When the variable is no number.
@@ -20,8 +20,8 @@ pub fn count(name: &str, otherwise: usize) -> usize {
     env::var(name).map_or(otherwise, |count| count.parse().expect("a number"))
 }
 
-/// So many `GET` of a path, over a few connections that are kept; each must be answered with this
-/// status and no body.
+/// Sends `count` `GET` requests for a path over a few persistent connections; each must be answered
+/// with this status and no body.
 ///
 /// # Panics
 /// When one is not.
@@ -30,7 +30,7 @@ pub async fn ask(addr: SocketAddr, path: &str, status: u16, count: usize) {
     repeat(addr, &request, status, count).await;
 }
 
-/// The same for a form that is sent so many times.
+/// The same for a form, sent `count` times.
 pub async fn submit(addr: SocketAddr, path: &str, form: &str, status: u16, count: usize) {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: {}\r\n\
@@ -69,8 +69,8 @@ async fn repeat(addr: SocketAddr, request: &str, status: u16, count: usize) {
     clients.join_all().await;
 }
 
-/// `GET` of a path, each over a connection of its own, until the server takes no more; returns how
-/// many were answered with this status, and how many not though they were connected.
+/// Sends `GET` requests for a path, each over its own connection, until the server accepts no more.
+/// Returns how many were answered with this status, and how many connected but were not.
 pub async fn until_refused(addr: SocketAddr, path: &'static str, status: u16) -> (usize, usize) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
     let start = format!("HTTP/1.1 {status} ");
@@ -88,10 +88,10 @@ pub async fn until_refused(addr: SocketAddr, path: &'static str, status: u16) ->
     (answered, lost)
 }
 
-/// So many connections on which nothing is said.
+/// Opens `count` connections and sends nothing on them.
 ///
 /// # Panics
-/// When one cannot be had.
+/// When one cannot be opened.
 pub async fn idle(addr: SocketAddr, count: usize) -> Vec<TcpStream> {
     let mut connections = Vec::new();
     for _ in 0..count {

@@ -28,7 +28,7 @@ impl Printed {
         write!(self.text, "{value:?}\n{value:#?}\n").expect("it can be printed");
     }
 
-    /// That none of these was shown.
+    /// Asserts that none of these was shown.
     ///
     /// # Panics
     /// When one was.
@@ -39,8 +39,8 @@ impl Printed {
         }
     }
 
-    /// That each type of a package that has a `Debug` and can hold a secret was printed, alone or
-    /// inside another, or is an exception, with the reason why it need not be.
+    /// Asserts that each type of a package that has a `Debug` and can hold a secret was printed,
+    /// alone or inside another, or is listed as an exception with a reason.
     ///
     /// # Panics
     /// When one was not, or when an exception is needless.
@@ -132,7 +132,7 @@ fn word(text: &str) -> &str {
     text.split(is_no_part).next().unwrap_or_default()
 }
 
-/// Whether a field of the type that begins here is more than a number or a constant text.
+/// Whether a field of the type that begins here can be more than a number or a constant string.
 fn can_hold_a_secret(lines: &[&str]) -> bool {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let is_end = |line: &&str| line.trim() == "}" && line.len() == indent + 1;
@@ -157,7 +157,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
     named.into_iter().chain(tuple)
 }
 
-/// Whether there is a type among these that can hold a text.
+/// Whether one of these types can hold a string.
 fn is_open(types: &str) -> bool {
     const CLOSED: [&str; 22] = [
         "Option",

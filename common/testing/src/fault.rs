@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls;
 
-/// Stands in the answers of [`faults`], so that a test sees whether any of it comes through.
+/// Part of the answers of [`faults`], so that a test sees whether any of them leaks through.
 pub const UPSTREAM: &str = "upstream-words";
 
 /// In what a port says, this becomes the port's own origin, which nobody knows before it is open.
@@ -51,8 +51,8 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// A port that does this to the requests of each connection, one after the other, and then
-    /// closes it; with nothing to do it closes before anything is read.
+    /// A port that applies these faults to the requests of each connection, in order, and then
+    /// closes it; without faults it closes before reading anything.
     ///
     /// # Panics
     /// Without a free port.
@@ -60,7 +60,7 @@ impl Faulty {
         Self::serve(faults, None).await
     }
 
-    /// The same behind TLS, with a certificate that nobody signed; returns that too, as PEM.
+    /// The same behind TLS, with a self-signed certificate, which is returned too, as PEM.
     ///
     /// # Panics
     /// Without a free port or random numbers.
@@ -83,12 +83,12 @@ impl Faulty {
         }
     }
 
-    /// The requests that came whole, as they were written.
+    /// The complete requests so far, byte for byte.
     pub fn heard(&self) -> Vec<String> {
         self.heard.borrow().clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until `count` requests have arrived.
     ///
     /// # Panics
     /// When they do not come.
@@ -110,7 +110,7 @@ impl Drop for Faulty {
     }
 }
 
-/// Accepts until the task is aborted, with which the connections end too.
+/// Accepts connections until the task is aborted, which closes them too.
 async fn accept(
     listener: TcpListener,
     faults: Vec<Fault>,
@@ -146,7 +146,7 @@ async fn plain(
     Ok(())
 }
 
-/// Does what the faults say; returns how the connection is to end.
+/// Applies the faults; returns how the connection is to end.
 async fn treat(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     faults: &[Fault],
@@ -167,7 +167,7 @@ async fn treat(
                     stream.write_all(&[*byte]).await?;
                 }
             }
-            // More than anybody reads, and not so much that this keeps the machine busy.
+            // More than anyone reads, but slowly enough not to keep the machine busy.
             Then::Repeat(bytes) => loop {
                 stream.write_all(bytes).await?;
                 sleep(Duration::from_millis(10)).await;
@@ -209,7 +209,7 @@ impl Fault {
     }
 }
 
-/// Every fault, and the status that it must lead to: 504 for what takes too long, else 502.
+/// Every fault, and the status that it must lead to: 504 if it takes too long, otherwise 502.
 pub fn faults() -> Vec<(&'static str, Vec<Fault>, u16)> {
     use Then::{Close, Drip, Repeat, Reset, Silence};
 

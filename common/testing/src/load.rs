@@ -1,5 +1,5 @@
-//! Load, beside a bare axum server in the same run: this machine is busy with other things too, and
-//! only ratios mean something.
+//! Load, compared with a bare axum server in the same run: the machine is busy with other things
+//! too, so only ratios mean anything.
 //!
 //! Needs `oha` (`cargo install oha`), which makes the requests.
 
@@ -26,7 +26,7 @@ const SECONDS: &str = "3s";
 /// As many as browsers at a small company.
 const CONNECTIONS: &str = "64";
 
-/// A server in a process of its own, which ends with this.
+/// A server in a separate process, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -58,7 +58,7 @@ impl Case {
         }
     }
 
-    /// What somebody else's example does in its place; it must be a route of the bare server.
+    /// Adds another project's example to compare with, which must be a route of the bare server.
     #[must_use]
     pub fn beside(mut self, peer: Self) -> Self {
         self.peer = Some(Box::new(peer));
@@ -146,7 +146,7 @@ impl Drop for Process {
     }
 }
 
-/// Waits until somebody accepts connections there.
+/// Waits until a server accepts connections there.
 fn wait(origin: &str) {
     let addr = origin.trim_start_matches("http://");
     while std::net::TcpStream::connect(addr).is_err() {
@@ -154,8 +154,8 @@ fn wait(origin: &str) {
     }
 }
 
-/// Call this first in `main`: in the process of [`Process::bare`] it is a server with one route and
-/// no layers, and those of other examples to compare with. There it does not return.
+/// Call this first in `main`: in the process of [`Process::bare`] it runs a server with one route
+/// without layers, plus the routes of other examples to compare with, and does not return.
 pub fn serve_bare(peers: Router) {
     if env::args().nth(1).as_deref() != Some("--bare") {
         return;
@@ -180,7 +180,7 @@ pub fn compare(bare: &Process, server: &Process, cases: &[Case]) {
     println!("| | requests/s | ratio (worst..best) | p50 | p99 | beside axum's example |");
     println!("|---|---|---|---|---|---|");
     for case in cases {
-        // The same request, headers and body, to a handler that does not care.
+        // The same request, headers and body, to a handler that ignores them.
         let baseline = Case {
             path: "/",
             status: 200,

@@ -1,4 +1,4 @@
-//! An app under plain `axum::serve`, as somebody who copied it may run it.
+//! An app under plain `axum::serve`, as someone who copied it may run it.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{Answer, Browser, start};
 
-/// Serves an app without anything of `common::run`. It ends when the tasks are dropped.
+/// Serves an app without `common::run`. It ends when the tasks are dropped.
 pub async fn serve_plain<S: FromSettings>(
     app: impl FnOnce(S) -> Router,
     vars: &[(&str, &str)],
@@ -62,8 +62,8 @@ impl Sent {
     }
 }
 
-/// What every app promises, whoever serves it: the same responses as under `common::run`, each with
-/// its security headers and, if it is an error, with a body that says why.
+/// Asserts what every app promises, however it is served: the same responses as under
+/// `common::run`, each with its security headers and, if it is an error, with a body that says why.
 pub async fn assert_whole<S: FromSettings>(
     app: fn(S) -> Router,
     vars: &[(&str, &str)],
@@ -112,7 +112,7 @@ async fn send(addr: SocketAddr, sent: &Sent) -> Answer {
     browser.send(request.body(sent.body.clone())).await
 }
 
-/// A response without what differs from one to the next: times, and random values and ports.
+/// A response without the parts that differ between runs: times, random values and ports.
 fn seen(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let value = |name: &str, value: &str| match name {
         "set-cookie" => value.split(';').skip(1).collect(),

@@ -1,4 +1,4 @@
-//! A provider that answers what a test says, on a real socket, and shows what it was asked.
+//! A provider that answers as a test tells it to, on a real socket, and records its requests.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -81,12 +81,13 @@ impl fmt::Debug for Shared {
 }
 
 impl Provider {
-    /// A provider that gives a token for every code: `access-1`, `access-2`, ...
+    /// A provider that issues a token for every code: `access-1`, `access-2`, ...
     pub async fn start() -> Self {
         Self::scripted(|_| None).await
     }
 
-    /// A provider that answers by this script, and as usual where the script says nothing.
+    /// A provider that answers according to this script, and as usual if the script returns
+    /// nothing.
     ///
     /// # Panics
     /// Without a free port.
@@ -95,7 +96,7 @@ impl Provider {
         Self::serve(listener, script)
     }
 
-    /// The provider of this origin, which was gone.
+    /// Restarts the provider of this origin.
     ///
     /// # Panics
     /// When somebody else listens there.
@@ -144,12 +145,12 @@ impl Provider {
             .collect()
     }
 
-    /// The settings, and some more; of two with one name the later holds.
+    /// The settings, and some more; of two with the same name, the later one applies.
     pub fn settings_and<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         [&self.settings(), more].concat()
     }
 
-    /// The next answer to a request for this path, before what the script says.
+    /// Sets the next answer to a request for this path; it takes precedence over the script.
     ///
     /// # Panics
     /// When a test has panicked while it did the same.
@@ -176,7 +177,7 @@ impl Provider {
         self.seen_at("/token").len()
     }
 
-    /// Waits until so many requests for a token have come.
+    /// Waits until `count` token requests have arrived.
     ///
     /// # Panics
     /// When they do not come.
@@ -184,7 +185,7 @@ impl Provider {
         self.seen_reach("/token", count).await;
     }
 
-    /// Waits until so many requests for this path have come; returns all of them.
+    /// Waits until `count` requests for this path have arrived; returns all of them.
     ///
     /// # Panics
     /// When they do not come.
@@ -207,14 +208,14 @@ impl Drop for Provider {
 }
 
 impl Seen {
-    /// A header, or an empty text.
+    /// A header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap_or_default())
     }
 
-    /// A field of the form, or an empty text.
+    /// A field of the form, or an empty string.
     pub fn field(&self, name: &str) -> &str {
         self.form
             .iter()
@@ -280,11 +281,11 @@ pub fn token(changes: &Value) -> Reply {
     Reply::json(200, &token)
 }
 
-/// Accepts until the task is aborted, with which the connections end too.
+/// Accepts connections until the task is aborted, which closes them too.
 async fn serve(listener: TcpListener, app: Router) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        // Faults below HTTP (silence, drips, resets) belong here: what to do with the raw stream.
+        // Faults below HTTP (silence, drips, resets) are in the module `fault`.
         let service = TowerToHyperService::new(app.clone());
         connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }

@@ -4,14 +4,14 @@ use std::{
     env, fs,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
 };
 
-/// A Redis on a port and in a folder of its own. It ends when this is dropped.
+/// A Redis on its own port and in its own folder. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Redis {
     /// Where it listens.
@@ -35,12 +35,19 @@ impl Redis {
     /// # Panics
     /// When there is no `redis-server`.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_at(free_port(), arguments)
+    }
+
+    /// On this port.
+    ///
+    /// # Panics
+    /// When there is no `redis-server`, or it ends.
+    pub fn start_at(port: u16, arguments: &[&str]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("replicas-{}-{number}", std::process::id());
         let folder = env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("a folder");
-        let port = free_port();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let process = spawn(port, &folder, &arguments);
         Self {
@@ -65,10 +72,10 @@ impl Redis {
         self.process.wait().expect("a process");
     }
 
-    /// Starts it again, with what it has kept.
+    /// Starts it again, with the data that it stored.
     ///
     /// # Panics
-    /// When somebody else has its port.
+    /// When another program has its port.
     pub fn start_again(&mut self) {
         self.process = spawn(self.port, &self.folder, &self.arguments);
     }
@@ -76,19 +83,19 @@ impl Redis {
     /// Starts it again, with nothing.
     ///
     /// # Panics
-    /// When somebody else has its port.
+    /// When another program has its port.
     pub fn start_again_empty(&mut self) {
         fs::remove_dir_all(&self.folder).expect("its folder");
         fs::create_dir_all(&self.folder).expect("a folder");
         self.start_again();
     }
 
-    /// Suspends it: it keeps its connections and answers nothing.
+    /// Suspends it: it keeps its connections but does not answer.
     pub fn suspend(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes it after [`suspend`](Self::suspend).
     pub fn resume(&self) {
         self.signal("-CONT");
     }
@@ -108,8 +115,8 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, arguments: &[String]) -> Child {
-    let process = Command::new("redis-server")
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
+    let mut process = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args([
             "--save",
@@ -126,12 +133,14 @@ fn spawn(port: u16, folder: &PathBuf, arguments: &[String]) -> Child {
         .spawn()
         .expect("redis-server is installed");
     while !answers(port) {
+        let ended = process.try_wait().expect("a process");
+        assert!(ended.is_none(), "redis-server ended: {ended:?}");
         thread::sleep(Duration::from_millis(20));
     }
     process
 }
 
-/// Whether it answers, be it with an error, and not that it is still reading what it has kept.
+/// Whether it answers, even with an error, and no longer says that it is still loading its data.
 fn answers(port: u16) -> bool {
     let mut answer = [0; 8];
     let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).and_then(|mut stream| {

@@ -11,7 +11,7 @@ use socket2::SockRef;
 
 use super::program::Program;
 
-/// How many cases a property gets: what `PROPTEST_CASES` says, or else 256.
+/// How many cases a property gets: the value of `PROPTEST_CASES`, or 256.
 pub fn config() -> Config {
     Config {
         failure_persistence: None,
@@ -19,7 +19,7 @@ pub fn config() -> Config {
     }
 }
 
-/// Text put together from these pieces, which mean something where it goes, and from any others.
+/// Text made of these pieces, which have a meaning where it is used, and of random characters.
 pub fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => select(pieces).prop_map(str::to_owned),
@@ -29,7 +29,7 @@ pub fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// The same with bytes that are no text.
+/// The same with bytes that are not UTF-8.
 pub fn bytes(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
@@ -44,7 +44,7 @@ pub fn header_value(pieces: &'static [&'static str]) -> impl Strategy<Value = Ve
     bytes(pieces).prop_map(move |bytes| bytes.into_iter().filter(allowed).collect())
 }
 
-/// A text with something changed in it: a character replaced, added or taken away.
+/// A string with one change: a character replaced, added or removed.
 pub fn changed(original: String) -> impl Strategy<Value = String> {
     let place = any::<proptest::sample::Index>();
     (place, 0..4, any::<char>(), b'!'..=b'~').prop_map(move |(place, change, any, ascii)| {
@@ -202,11 +202,11 @@ fn request(paths: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![7 => request, 1 => no_request]
 }
 
-/// Sends whatever may be wrong to these paths of a server of the program. Each time there is an
-/// answer, none is the server's failure, and in the end nothing has panicked.
+/// Sends malformed requests to these paths of the program's server. Asserts that each is answered,
+/// none with a 5xx, and that nothing has panicked in the end.
 ///
 /// # Panics
-/// With the smallest request that is answered otherwise.
+/// With the smallest request for which that is not so.
 pub fn is_answered(program: Program, addr: SocketAddr, paths: &'static [&'static str]) {
     proptest!(config(), |(request in request(paths))| {
         let head = answer_to(addr, &request);
@@ -216,7 +216,7 @@ pub fn is_answered(program: Program, addr: SocketAddr, paths: &'static [&'static
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// Sends these bytes over a connection of their own; returns the head of the answer.
+/// Sends these bytes over a new connection; returns the head of the answer.
 ///
 /// # Panics
 /// When there is no whole head of an answer in time.
@@ -225,11 +225,13 @@ pub fn answer_to(addr: SocketAddr, request: &[u8]) -> String {
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a limit");
-    // Ends in a reset: closed connections are remembered, and a million of them slow everything.
+    // Ends with a reset: the system remembers closed connections, and a million of them slow
+    // everything down.
     SockRef::from(&stream)
         .set_linger(Some(Duration::ZERO))
         .expect("a socket");
-    // Who has heard enough answers and closes while this is still sending.
+    // A server that has read enough answers and closes while this is still sending, so an error is
+    // expected.
     let _ = stream.write_all(request);
     let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
     let end = loop {

@@ -1,4 +1,4 @@
-//! What came along in a test and must not be said.
+//! The secrets that a test has seen, which must not be logged.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,23 @@ use url::form_urlencoded;
 
 use crate::{Answer, provider::Seen};
 
-/// What must not be said: everything secret that came along in a test.
+/// Everything secret that a test has seen, which must not be logged.
 #[derive(Debug, Default)]
 pub struct Secrets(BTreeSet<String>);
 
 impl Secrets {
-    /// Settings, passwords and what else is known beforehand.
+    /// Adds a setting, a password or any other secret that is known beforehand.
     ///
     /// # Panics
-    /// When one is so short that it could be said by chance.
+    /// When it is so short that it could appear in a log by chance.
     pub fn add(&mut self, secret: impl Into<String>) {
         let secret = secret.into();
         assert!(secret.len() >= 6, "{secret:?} could be said by chance");
         self.0.insert(secret);
     }
 
-    /// What is secret in an answer: cookies, and codes, states and tokens in the body or a redirect.
+    /// Adds the secrets in a response: cookies, and codes, states and tokens in the body or a
+    /// redirect.
     ///
     /// # Panics
     /// When a header is not ASCII.
@@ -52,7 +53,7 @@ impl Secrets {
         }
     }
 
-    /// What is secret in the requests that a provider saw.
+    /// Adds the secrets in the requests that a provider saw.
     pub fn see_requests(&mut self, seen: &[Seen]) {
         for request in seen {
             self.see_form(&request.body);
@@ -77,7 +78,7 @@ impl Secrets {
         );
     }
 
-    /// That none of them was said, and that nobody but the log itself began a line.
+    /// Asserts that none of them was logged, and that every line is a log line (log injection).
     ///
     /// # Panics
     /// When one was.
@@ -104,7 +105,7 @@ impl Secrets {
     }
 }
 
-/// The names of what is secret, in forms, queries, fragments and JSON.
+/// The names of secret parameters, in forms, queries, fragments and JSON.
 const SECRET: [&str; 10] = [
     "access_token",
     "client_secret",

@@ -26,7 +26,7 @@ fn own_sockets(pid: u32) -> BTreeSet<String> {
     links.filter_map(|link| inode(link.to_str()?)).collect()
 }
 
-/// The address in a line of the table, if it is one of these that waits for connections.
+/// The address in a line of the table, if it is a listening socket of ours.
 fn listener(line: &str, own: &BTreeSet<String>) -> Option<SocketAddr> {
     const LISTEN: &str = "0A";
     let columns: Vec<_> = line.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! TLS in front of a server, as a proxy has it.
+//! TLS in front of a server, as behind a proxy.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -12,13 +12,13 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring},
 };
 
-/// A port where TLS will be spoken: its number is known before there is a server behind it.
+/// A port for TLS, whose number is known before there is a server behind it.
 pub struct TlsPort {
     listener: TcpListener,
     tls: TlsAcceptor,
     /// On this machine.
     pub number: u16,
-    /// Whom clients have to trust, as PEM.
+    /// The certificate that clients have to trust, as PEM.
     pub certificate: String,
 }
 
@@ -39,7 +39,7 @@ impl TlsPort {
         }
     }
 
-    /// Passes on to this server what comes. It ends when the tasks are dropped.
+    /// Forwards connections to this server. It ends when the tasks are dropped.
     pub fn forward_to(self, server: SocketAddr) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -61,7 +61,7 @@ async fn forward(tls: TlsAcceptor, client: TcpStream, server: SocketAddr) {
     }
 }
 
-/// Speaks TLS with a certificate that nobody signed; returns that too, as PEM.
+/// Speaks TLS with a self-signed certificate, which is returned too, as PEM.
 ///
 /// # Panics
 /// Without random numbers.

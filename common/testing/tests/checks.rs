@@ -1,5 +1,5 @@
-//! `.github/CHECKS.md`: each row is proven by a test of each of its servers, or stands there as open
-//! or as an exception with a reason.
+//! `.github/CHECKS.md`: each row is proven by a test of each of its servers, or listed as open, or
+//! as an exception with a reason.
 
 #[path = "checks/proofs.rs"]
 mod proofs;
@@ -27,7 +27,7 @@ fn the_table_has_each_row_once_and_in_order() {
 }
 
 #[test]
-fn each_row_is_proven_for_each_of_its_servers_or_said_not_to_be() {
+fn each_row_is_proven_for_each_of_its_servers_or_listed_as_unproven() {
     let (proven, _) = proven();
     for (row, server) in needed() {
         let tests = proven.get(&(row, server)).into_iter().flatten();

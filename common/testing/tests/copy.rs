@@ -1,7 +1,7 @@
 //! The README's "Copy this": what it tells a reader to copy is enough to log in with.
 //!
 //! `cargo test -p testing --features browser --test copy` builds each row in an empty workspace, which
-//! takes a minute or two at first; `.ci/run` runs it beside the tests in a browser.
+//! takes a minute or two at first; `.ci/run` runs it with the tests in a browser.
 
 use std::{
     env, fs,
@@ -31,7 +31,7 @@ fn listed(goal: &str) -> Vec<String> {
         .collect()
 }
 
-/// A workspace with the listed files alone, whose only server is called `copied`.
+/// A workspace with only the listed files and this one server.
 fn copied(goal: &str, server: &str) -> PathBuf {
     let (from, to) = (
         root(),
@@ -46,12 +46,12 @@ fn copied(goal: &str, server: &str) -> PathBuf {
     let (_, rest) = rest.split_once(']').expect("their end");
     let manifest = format!("{start}members = [\"{server}\", \"common\"]{rest}");
     fs::write(to.join("Cargo.toml"), manifest).expect("a manifest");
-    // Tests, benchmarks and examples are not copied, nor what they need.
+    // Tests, benchmarks and examples are not copied, nor are their dependencies.
     let manifest = fs::read_to_string(from.join(server).join("Cargo.toml")).expect("a manifest");
     let (start, _) = manifest
         .split_once("[dev-dependencies]")
         .expect("what is for tests");
-    let kept = start.lines().filter(|line| !line.starts_with("browser ="));
+    let kept = start.lines().filter(|line| !line.contains("\"testing/"));
     let manifest = kept.collect::<Vec<_>>().join("\n") + "\n";
     fs::write(to.join(server).join("Cargo.toml"), manifest).expect("a manifest");
     let manifest = fs::read_to_string(from.join("common/Cargo.toml")).expect("a manifest");
@@ -66,7 +66,7 @@ fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         for entry in fs::read_dir(from).expect("a folder") {
             let name = entry.expect("an entry").file_name();
-            // The demo provider and the test support stay behind.
+            // The demo provider and the test support are not copied.
             if name != "demo" && name != "demo.rs" && name != "testing" && name != "tests" {
                 copy(&from.join(&name), &to.join(&name));
             }
@@ -77,8 +77,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the server with the versions of this workspace, and with its dependencies where they are
-/// built with the same features: only the programs themselves have a place of their own.
+/// Builds the server with the dependency versions of this workspace. It shares the dependencies
+/// that are built with the same features; only the programs have a target directory of their own.
 fn build(workspace: &Path, server: &str) -> String {
     let test = env::current_exe().expect("this test");
     let shared = test.ancestors().nth(3).expect("target/debug/deps");
@@ -100,7 +100,7 @@ fn build(workspace: &Path, server: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_listed_for_a_login_logs_in() {
+async fn the_files_listed_for_a_login_log_in() {
     let program = build(&copied("a login", "basic"), "basic");
     let provider = Provider::start().await;
     let program = Program::start(&program, &provider.settings());
@@ -111,7 +111,7 @@ async fn what_is_listed_for_a_login_logs_in() {
 }
 
 #[tokio::test]
-async fn what_is_listed_for_a_session_keeps_one() {
+async fn the_files_listed_for_a_session_keep_one() {
     let program = build(&copied("a session", "sessions"), "sessions");
     let provider = Provider::start().await;
     let program = Program::start(&program, &provider.settings());
@@ -123,7 +123,7 @@ async fn what_is_listed_for_a_session_keeps_one() {
 }
 
 #[tokio::test]
-async fn what_is_listed_for_tokens_issues_and_checks_them() {
+async fn the_files_listed_for_tokens_issue_and_check_them() {
     let program = build(&copied("tokens with scopes", "first_party"), "first_party");
     let program = Program::start(&program, &[]);
     let mut browser = Browser::new();

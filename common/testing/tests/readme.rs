@@ -87,7 +87,7 @@ fn every_setting_is_listed_with_its_default() {
 }
 
 #[test]
-fn every_route_and_example_is_named_and_no_other() {
+fn every_route_and_example_is_named_and_nothing_else() {
     let readmes = Readme::all();
     assert_none(&[routes::problems(&readmes), routes::examples(&readmes)].concat());
 }
@@ -179,7 +179,7 @@ fn a_wrong_answer_is_reported() {
 }
 
 #[test]
-fn a_link_path_or_name_of_nothing_is_reported() {
+fn a_dead_link_path_or_name_is_reported() {
     let check = |text: &str| {
         let readme = parse(text);
         [links::problems(&readme), names::problems(&readme)].concat()
@@ -251,7 +251,7 @@ fn a_wrong_setting_is_reported() {
 }
 
 #[test]
-fn a_route_or_example_too_many_or_too_few_is_reported() {
+fn an_extra_or_missing_route_or_example_is_reported() {
     let all = Readme::all();
     let readme: String = all.iter().map(|readme| read(&readme.file)).collect();
     let routes = |text: &str| routes::problems(&[parse(text)]);

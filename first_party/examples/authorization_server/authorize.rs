@@ -25,8 +25,8 @@ pub async fn authorize(
     server.proceed(&cookies, request).await
 }
 
-/// `POST /authorize` and `POST /logout`: the same as a form (OpenID Connect Core, section 3.1.2.1),
-/// which becomes the same request as a link. What follows is then one way and not two.
+/// `POST /authorize` and `POST /logout`: the same request as a form (OpenID Connect Core, section
+/// 3.1.2.1). It is redirected to the same URL as a `GET`, so there is only one code path.
 pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error> {
     let unreadable = || Error::Malformed("this is not a form that could be a link".into());
     let form = std::str::from_utf8(&form).map_err(|_| unreadable())?;
@@ -37,7 +37,7 @@ pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error
 }
 
 impl Server {
-    /// The next page on the way to a code, or the code.
+    /// The next page on the way to a code, or the redirect with the code.
     pub async fn proceed(&self, cookies: &Cookies, request: Request) -> Result<Response, Response> {
         let session = self
             .session(cookies)
@@ -64,8 +64,8 @@ impl Server {
         Ok(request.redirect_with_code(&code))
     }
 
-    /// The one user whom the client is to hear of, if it names one by an ID token that it has got
-    /// here: not somebody else who is logged in now (OpenID Connect Core, section 3.1.2.2).
+    /// The user whom the client names with an ID token that it got here. It must not get tokens for
+    /// anyone else, even if they are logged in now (OpenID Connect Core, section 3.1.2.2).
     async fn expected_user(&self, request: &Request) -> Result<Option<String>, Response> {
         let Some(token) = request.oauth.params.get("id_token_hint") else {
             return Ok(None);

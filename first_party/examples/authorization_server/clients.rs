@@ -1,5 +1,4 @@
-//! The clients: which are registered, where their users may be sent, and how they prove who they
-//! are.
+//! The clients: which are registered, where their users may be sent, and how they authenticate.
 
 use std::sync::Arc;
 
@@ -16,21 +15,21 @@ use url::{Host, Url};
 pub struct Client {
     /// Its id, which also names it on the pages.
     pub id: String,
-    /// None: a public client, such as an application on a phone, which could not keep one (RFC 6749,
+    /// `None` for a public client, such as a phone app, which could not protect one (RFC 6749,
     /// section 2.1).
     pub secret: Option<String>,
     /// Where codes may be sent.
     pub redirect_uris: Vec<String>,
     /// Where a browser may be sent after a logout.
     pub post_logout_redirect_uris: Vec<String>,
-    /// The scopes that it may ask for, separated by spaces.
+    /// The scopes that it may request, separated by spaces.
     pub scopes: String,
-    /// The resources that it serves: it may introspect the tokens that are meant for them.
+    /// The resources that it serves: it may introspect the tokens that are issued for them.
     pub resources: Vec<String>,
 }
 
-/// Replace this with your own table of clients. A secret that a machine has made needs no slow hash
-/// where it is kept; SHA-256 is enough.
+/// Replace this with your own table of clients. A randomly generated secret needs no slow hash in
+/// storage; SHA-256 is enough.
 #[derive(Clone)]
 pub struct Clients(pub Arc<Vec<Client>>);
 
@@ -39,7 +38,7 @@ impl Clients {
         self.0.iter().find(|client| client.id == id)
     }
 
-    /// The client that sent this, by Basic, by its body, or without a secret when it is public
+    /// Authenticates the client by Basic, by the body, or without a secret if it is public
     /// (RFC 6749, sections 2.3.1 and 3.2.1).
     pub fn authenticate(
         &self,
@@ -64,9 +63,9 @@ impl Clients {
 }
 
 impl Client {
-    /// Whether codes may be sent there. Whole strings are compared (RFC 9700, section 2.1); only the
-    /// port of an application on the user's own machine may differ, as the system chooses it anew
-    /// each time (RFC 8252, section 7.3).
+    /// Whether codes may be sent to this URI. Whole strings are compared (RFC 9700, section 2.1);
+    /// only the port of an application on the user's own machine may differ, because the system
+    /// chooses a new one each time (RFC 8252, section 7.3).
     pub fn may_redirect_to(&self, uri: &str) -> bool {
         let is_registered = |registered: &String| {
             registered == uri || self.secret.is_none() && differ_in_loopback_port(registered, uri)
@@ -85,7 +84,7 @@ fn differ_in_loopback_port(registered: &str, uri: &str) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         _ => false,
     };
-    // Parsing repairs what it can: only what is written as it is read counts.
+    // Parsing repairs a URI where it can, so only a URI that parsing leaves unchanged counts.
     let is_plain = url.as_str() == uri;
     let has_same_port = url.set_port(registered.port()).is_ok();
     is_loopback_ip

@@ -1,4 +1,4 @@
-//! `/consents`: what a user has allowed whom, and how they take it back.
+//! `/consents`: what a user has allowed each client, and how they withdraw it.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Consents {
     clients: BTreeMap<String, Vec<String>>,
 }
 
-/// `GET /consents`: what this user has allowed whom.
+/// `GET /consents`: what this user has allowed each client.
 pub async fn consents(
     _: PublicHost,
     State(server): State<Server>,
@@ -39,7 +39,7 @@ pub async fn consents(
     Ok(Page::new("What you have allowed", Consents { user, clients }).into_response())
 }
 
-/// `POST /consents`: withdraws what one client was allowed, and revokes what it got.
+/// `POST /consents`: withdraws the consent for one client, and revokes what was issued to it.
 pub async fn withdraw(
     State(server): State<Server>,
     cookies: Cookies,

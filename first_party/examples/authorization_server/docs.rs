@@ -1,4 +1,4 @@
-//! `/docs` and `/openapi.json`: the endpoints, to try with a token that comes by the code flow with
+//! `/docs` and `/openapi.json`: the endpoints, to try with a token from the code flow with
 //! PKCE.
 
 use axum::Router;

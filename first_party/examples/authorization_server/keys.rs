@@ -1,4 +1,4 @@
-//! The keys that sign the tokens, and `/jwks.json`, where everybody finds their public halves.
+//! The keys that sign the tokens, and `/jwks.json`, where anyone can fetch the public keys.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -30,8 +30,8 @@ pub const SIGNING_KEY_FILE: Setting = Setting {
     help: "Files with the private keys that sign the tokens (PKCS#8 PEM; RSA of 2048 bits or more, or P-256), separated by commas; the first signs, all are published.",
 };
 
-/// How long others may keep the keys, in seconds. To change the key, publish the new one as the
-/// second for as long before it becomes the first.
+/// How long others may cache the keys, in seconds. To change the key, first publish the new one as
+/// the second for that long, then make it the first.
 const MAX_AGE: u64 = 300;
 
 /// The keys. The first one signs, and all are published. Cheap to clone.
@@ -71,7 +71,7 @@ impl Keys {
         self.signing().algorithm
     }
 
-    /// The key of this name, and the one algorithm that it is for.
+    /// The key with this id, and the only algorithm that it may be used with.
     #[expect(
         clippy::unused_async,
         reason = "a resource server has to fetch its keys"
@@ -82,7 +82,7 @@ impl Keys {
         Ok(key.map(|key| (key.public.clone(), key.algorithm)))
     }
 
-    /// Those of [`SIGNING_KEY_FILE`]. `None` after a problem was noted.
+    /// Reads the keys of [`SIGNING_KEY_FILE`]. `None` after recording a problem.
     pub fn from_settings(settings: &mut Settings) -> Option<Self> {
         let Some(files) = settings.get(SIGNING_KEY_FILE.name).map(str::to_owned) else {
             return generate(settings);
@@ -103,7 +103,7 @@ impl Keys {
     }
 }
 
-/// One that ends with this process, and its tokens with it.
+/// A random key, which is lost when this process ends, and so are its tokens.
 fn generate(settings: &mut Settings) -> Option<Keys> {
     let name = SIGNING_KEY_FILE.name;
     if !settings.is_loopback() {
@@ -137,7 +137,7 @@ fn read(file: &str, others_come: bool) -> Result<Key, String> {
         .ok_or_else(|| at("is neither RSA of 2048 bits or more nor P-256"))
 }
 
-/// Whoever can write the key can be the server.
+/// A user who can replace the key file can forge tokens.
 fn others_can_write(file: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -151,7 +151,7 @@ fn others_can_write(file: &Path) -> bool {
     }
 }
 
-/// What is between the lines of a PEM file (RFC 7468, section 10).
+/// The content of a PEM file, between its first and last line (RFC 7468, section 10).
 fn der_of(pem: &str) -> Option<Vec<u8>> {
     let (_, rest) = pem.split_once("-----BEGIN PRIVATE KEY-----")?;
     let (base64, _) = rest.split_once("-----END PRIVATE KEY-----")?;
@@ -163,20 +163,21 @@ impl Key {
     fn rsa(key: &KeyPair) -> Option<Self> {
         let pkcs8: Pkcs8V1Der = key.as_der().ok()?;
         // jsonwebtoken takes the RSAPrivateKey (RFC 8017, appendix A.1.2), which is the last member
-        // of the PKCS#8. With two bytes for each length, what stands before it is 26 bytes.
+        // of the PKCS#8. With two bytes for each length, 26 bytes come before it.
         let private = EncodingKey::from_rsa_der(pkcs8.as_ref().get(26..)?);
         Self::new(private, Algorithm::RS256)
     }
 
     fn p256(der: &[u8]) -> Option<Self> {
-        // The curve is checked here: jsonwebtoken would find out at the first token.
+        // The curve is checked here: jsonwebtoken would find out only with the first token.
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
         Self::new(EncodingKey::from_ec_der(der), Algorithm::ES256)
     }
 
     fn new(private: EncodingKey, algorithm: Algorithm) -> Option<Self> {
         let mut jwk = Jwk::from_encoding_key(&private, algorithm).ok()?;
-        // The name is made from the key (RFC 7638): the same after a restart and on every machine.
+        // The key id is a hash of the key (RFC 7638), so it is the same after a restart and on
+        // every machine.
         jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let public = DecodingKey::from_jwk(&jwk).ok()?;

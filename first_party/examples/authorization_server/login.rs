@@ -20,14 +20,14 @@ struct Login {
     hidden: Vec<(&'static str, String)>,
 }
 
-/// `POST /login`: the form was submitted. On to where the browser wanted to go.
+/// `POST /login`: the form was submitted. Continues where the browser wanted to go.
 pub async fn login(
     State(server): State<Server>,
     cookies: Cookies,
     headers: HeaderMap,
     params: Unchecked,
 ) -> Result<Response, Response> {
-    // Otherwise another site could log its visitors in as somebody else.
+    // Otherwise another site could log its visitors in as someone else (login CSRF).
     check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
     let username = params.get("username").unwrap_or_default().to_owned();
     let password = params.get("password").unwrap_or_default().to_owned();
@@ -40,12 +40,12 @@ pub async fn login(
     let begun = server.begin_session(&cookies, &user.subject).await;
     begun.map_err(|error| DatabaseError::from(error).into_response())?;
     tracing::info!("2/5 the user gives us a user name and a password; the client sees neither");
-    // Nobody chooses where to: it is one of our own pages, which checks everything again.
+    // Nobody else chooses the target: it is one of our own pages, which checks everything again.
     let next = request.map_or("/consents".to_owned(), |request| request.after_login());
     Ok(Redirect::to(&next).into_response())
 }
 
-/// The form. Whoever logs in for a client returns to its request.
+/// The form. A user who logs in for a client returns to its request.
 pub fn page(request: Option<&Request>, mistake: Option<&'static str>) -> Response {
     let form = Login {
         client: request.map(|request| request.oauth.client_id.clone()),
@@ -59,8 +59,8 @@ pub fn page(request: Option<&Request>, mistake: Option<&'static str>) -> Respons
     }
 }
 
-/// The form once more. A wrong password, an unknown user and a disabled one look the same; too
-/// many guesses and a failure of ours keep their status.
+/// The form again. A wrong password, an unknown user and a disabled one look the same; too many
+/// guesses and our own failures keep their status.
 fn try_again(request: Option<&Request>, refusal: Response) -> Response {
     let (status, mistake) = match refusal.status() {
         status if status.is_server_error() => return refusal,

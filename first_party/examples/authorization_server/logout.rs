@@ -12,13 +12,12 @@ use common::{
     database::DatabaseError,
     server::{PublicHost, check_same_origin},
 };
-use first_party::token::object;
 use jsonwebtoken::crypto;
 use serde::Deserialize;
 use tower_cookies::Cookies;
 use url::Url;
 
-use super::{settings::Server, tokens::IdClaims};
+use super::{access_token::object, settings::Server, tokens::IdClaims};
 
 #[derive(Template)]
 #[template(path = "authorization_server/logout.html")]
@@ -31,11 +30,11 @@ struct Ask {
 #[template(path = "authorization_server/logged_out.html")]
 struct LoggedOut;
 
-/// What a client says when it sends a browser here.
+/// The logout request that a client sent.
 struct Request {
-    /// Whom the client believes to be logged in, from an ID token of ours.
+    /// The user that the client believes is logged in, from one of our ID tokens.
     user: Option<String>,
-    /// Where to then: a registered URI, with the client's `state`.
+    /// Where to go afterwards: a registered URI, with the client's `state`.
     next: Option<Url>,
 }
 
@@ -48,8 +47,8 @@ pub async fn logout(
 ) -> Result<Response, Response> {
     let request = server.logout_request(&params).await?;
     let session = server.session(&cookies).await.map_err(unavailable)?;
-    // Only somebody who has the user's ID token ends the session without a question: otherwise any
-    // page could log its visitors out with a link.
+    // Only a client that has the user's ID token can end the session without asking the user:
+    // otherwise any page could log its visitors out with a link.
     match session.map(|session| session.account.username) {
         Some(user) if request.user.as_ref() != Some(&user) => Ok(request.ask(user, &params)),
         _ => end(&server, &cookies, request).await,
@@ -107,7 +106,8 @@ struct HintHeader {
 }
 
 impl Server {
-    /// Checks where the browser may be sent: to what is registered for the client, or nowhere.
+    /// Checks where the browser may be sent: to a URI that is registered for the client, or
+    /// nowhere.
     async fn logout_request(&self, params: &Params) -> Result<Request, Response> {
         let hint = match params.get("id_token_hint") {
             Some(token) => self.id_token_hint(token).await?,
@@ -138,7 +138,7 @@ impl Server {
         })
     }
 
-    /// What an ID token of ours says, also an expired one (RP-Initiated Logout, section 2).
+    /// The claims of one of our ID tokens, even an expired one (RP-Initiated Logout, section 2).
     pub async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
         let parts = token.rsplit_once('.').and_then(|(message, signature)| {
             let (header, claims) = message.split_once('.')?;

@@ -8,24 +8,24 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `settings.rs`, `registration.rs` | what the server is made of; its clients; the commands |
+//! | `settings.rs`, `registration.rs` | what the server needs; its clients; the commands |
 //! | `metadata.rs` | discovery, and which endpoints scripts of other sites may call |
 //! | `authorize.rs`, `request.rs` | the authorization request: `prompt`; what is missing? |
 //! | `login.rs` | the password form |
-//! | `session.rs` | the cookie, so that the next client need not ask for the password |
+//! | `session.rs` | the cookie, so that the user need not enter the password for the next client |
 //! | `consent.rs`, `consents.rs` | Allow and Deny; withdrawing |
-//! | `token.rs` | the token endpoint; a client that acts for itself |
-//! | `clients.rs` | how a client proves who it is, and where its users may be sent |
+//! | `token.rs` | the token endpoint; a client that acts on its own behalf |
+//! | `clients.rs` | how a client authenticates, and where its users may be sent |
 //! | `codes.rs` | issues a code and redeems it once; PKCE is checked; what a second use revokes |
 //! | `refresh.rs` | a new refresh token with each use; what the reuse of an old one revokes |
-//! | `scopes.rs`, `resources.rs` | what a token opens, and where |
-//! | `tokens.rs` | what tokens say, and until when they count |
-//! | `keys.rs` | what signs them, and the public keys |
-//! | `userinfo.rs`, `revoke.rs` | what a token tells; giving one back; asking about one |
+//! | `scopes.rs`, `resources.rs` | what a token grants access to, and at which API |
+//! | `tokens.rs` | the claims of the tokens, and when they expire |
+//! | `keys.rs` | the keys that sign them, and the public keys |
+//! | `userinfo.rs`, `revoke.rs` | what a token reveals; revoking one; introspecting one |
 //! | `logout.rs` | the end of the session |
-//! | `store.rs`, `accounts.rs` | the tables; the users, who are those of the example `users` |
+//! | `store.rs`, `accounts.rs` | the tables; the users, shared with the example `users` |
 //! | `docs.rs` | Swagger UI, a public client |
-//! | `../resource_server/access_token.rs` | `/endpoint1` to `3`, and the tokens that open them |
+//! | `../resource_server/access_token.rs` | `/endpoint1` to `3`, and the tokens that they accept |
 
 use std::process::ExitCode;
 
@@ -112,14 +112,14 @@ pub fn app(server: Server) -> Router {
     protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
-/// What clients call, in their own name and from any origin.
+/// What clients call, on their own behalf and from any origin.
 fn for_clients() -> Router<Server> {
     let metadata = || get_only(metadata::authorization_server);
     let oauth = Router::new()
         .route("/token", post(token::token))
         .route("/revoke", post(revoke::revoke))
         .route_layer(from_fn(oauth_endpoint));
-    // Not for scripts: whoever introspects has a secret.
+    // Not for scripts: a client that introspects needs a secret.
     let introspect = Router::new()
         .route("/introspect", post(revoke::introspect))
         .route_layer(from_fn(oauth_endpoint));
@@ -144,7 +144,7 @@ fn for_clients() -> Router<Server> {
 #[template(path = "authorization_server/index.html")]
 struct Index;
 
-/// `GET /`: what this is.
+/// `GET /`: explains what this is.
 async fn index(_: PublicHost) -> Page<Index> {
     Page::new("authorization_server: the other side of a login", Index)
 }

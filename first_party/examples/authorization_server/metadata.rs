@@ -1,5 +1,5 @@
-//! `/.well-known/…`: where everything is, so that a client needs to know one URL alone, and the CORS
-//! headers of what a script on another site may call.
+//! `/.well-known/…`: where everything is, so that a client needs to know only one URL, and the CORS
+//! headers for what a script on another site may call.
 
 use axum::{
     Json,
@@ -74,8 +74,9 @@ pub async fn name_it(State(public_url): State<PublicUrl>, mut response: Response
     response
 }
 
-/// Middleware for what scripts of any site may call. Nothing here looks at cookies, so that no user
-/// is behind such a call; the authorization endpoint is not among them (RFC 9700, section 2.6).
+/// Middleware for the endpoints that scripts of any site may call. None of them reads cookies, so a
+/// script cannot act as the user; the authorization endpoint is not among them (RFC 9700, section
+/// 2.6).
 pub async fn for_every_origin(request: Request, next: Next) -> Response {
     const ANY: HeaderValue = HeaderValue::from_static("*");
     let asks_first = request.method() == Method::OPTIONS

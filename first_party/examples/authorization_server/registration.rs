@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{clients::Client, scopes::names};
 
-/// The settings of the one client that is not made here.
+/// The settings of the only client that is not built in.
 pub const CLIENT_SETTINGS: &[Setting] = &[
     Setting {
         name: "AS_CLIENT_ID",
@@ -33,7 +33,8 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
     },
 ];
 
-/// The clients, and the commands for the one that was made. `None` after a problem was noted.
+/// The clients, and the commands for the demo client if there is one. `None` after recording a
+/// problem.
 pub fn clients(settings: &mut Settings) -> Option<(Vec<Client>, Option<String>)> {
     let swagger = settings.public_url().join(REDIRECT);
     let mut clients = vec![client("swagger", None, vec![swagger])];
@@ -95,7 +96,7 @@ fn is_weak(secret: &str) -> bool {
     secret.len() < 32 || is_published(secret)
 }
 
-/// A client that may ask for every scope.
+/// A client that may request every scope.
 fn client(id: &str, secret: Option<String>, redirect_uris: Vec<String>) -> Client {
     let start_page = |uri: &String| Some(Url::parse(uri).ok()?.join("/").ok()?.into());
     Client {
@@ -124,8 +125,8 @@ fn uris(settings: &mut Settings, name: &str) -> Vec<String> {
 /// Where the servers of this workspace are at their defaults.
 const APP: &str = "http://127.0.0.1:5000";
 
-/// What lets the other servers log in here, with everything that it depends on: a `.env` file may
-/// say something else.
+/// The commands that let the other servers log in here. They set everything that matters, because a
+/// `.env` file may set something else.
 fn commands(issuer: &str, secret: &str) -> String {
     let at = format!("BIND_ADDR=127.0.0.1:5000 PUBLIC_URL={APP}");
     let client = format!(

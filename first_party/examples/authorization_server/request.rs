@@ -1,7 +1,7 @@
 //! What a client asks for when it sends a browser here, and how it is answered.
 //!
-//! PKCE, the redirect URI and everything else that every authorization server checks are in
-//! `common::authorization`.
+//! The checks of PKCE, the redirect URI and whatever else every authorization server must check are
+//! in `common::authorization`.
 
 use axum::response::{IntoResponse, Response};
 use common::{
@@ -21,7 +21,7 @@ use super::{
     store::now,
 };
 
-/// A request of a registered client, and what this server reads in it besides.
+/// A request of a registered client, with the parameters that this server reads in addition.
 pub struct Request {
     pub oauth: AuthorizationRequest,
     /// The resources that the tokens are for, separated by spaces.
@@ -32,8 +32,8 @@ pub struct Request {
 }
 
 impl Server {
-    /// Checks a request, also one that comes back from our own forms: they were in the hands of the
-    /// browser.
+    /// Checks a request, even one that comes back from our own forms: the browser could have
+    /// changed it.
     pub fn check(&self, params: Unchecked) -> Result<Request, Response> {
         let policy = Policy {
             scopes: &names(),
@@ -105,8 +105,8 @@ impl Request {
         self.prompt.iter().any(|prompt| prompt == what)
     }
 
-    /// Whether a login was recent enough for this client. `max_age=0` never is: the form it leads to
-    /// leaves it out, see [`Request::after_login`].
+    /// Whether a login was recent enough for this client. With `max_age=0` none is; after the login
+    /// it leads to, `max_age` is dropped, see [`Request::after_login`].
     pub fn accepts(&self, session: &Session) -> bool {
         let age = now().saturating_sub(session.auth_time);
         !self.prompts("login")
@@ -115,7 +115,8 @@ impl Request {
                 .is_none_or(|max_age| max_age > 0 && age <= max_age)
     }
 
-    /// A page, or this error where the client wants none (OpenID Connect Core, section 3.1.2.6).
+    /// A page, or this error if the client sent `prompt=none` (OpenID Connect Core, section
+    /// 3.1.2.6).
     pub fn ask(
         &self,
         error: OAuthError,
@@ -127,13 +128,13 @@ impl Request {
         Ok(page())
     }
 
-    /// The database failed. The client is known, so that it can say so in its own words.
+    /// The database failed. The client is known, so it gets the error and can tell the user itself.
     pub fn unavailable(&self, cause: &sqlx::Error) -> Response {
         tracing::error!("the database failed: {cause}");
         self.oauth.redirect_with_error(UNAVAILABLE).into_response()
     }
 
-    /// Back to the client with a code.
+    /// Redirects to the client with a code.
     pub fn redirect_with_code(&self, code: &str) -> Response {
         tracing::info!("4/5 the browser carries a code to the client; it works once, for a minute");
         self.oauth.redirect_with_code(code).into_response()
@@ -154,7 +155,7 @@ impl Request {
             .collect()
     }
 
-    /// The same request once its user has logged in for it: it need not ask for that again.
+    /// The same request, without what a login has already satisfied.
     pub fn after_login(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.fields() {

@@ -2,8 +2,8 @@
 
 use common::{Params, error::OAuthError};
 
-/// The resources that an authorization request names, otherwise the first of the known ones. Several
-/// may stand there; each token is for one.
+/// The resources that an authorization request names, otherwise the first of the known ones. There
+/// may be several; each token is for one.
 pub fn requested(params: &Params, known: &[String]) -> Result<String, OAuthError> {
     let requested = params.resources();
     if requested.iter().any(|resource| !known.contains(resource)) {
@@ -23,7 +23,7 @@ pub fn audience(params: &Params, granted: &str) -> Result<String, OAuthError> {
     let audience = match params.resources() {
         [] => granted.split(' ').next(),
         [requested] => granted.split(' ').find(|granted| granted == requested),
-        // One token for two would let either of them use it at the other.
+        // With one token for two resources, each could use it at the other.
         _ => None,
     };
     audience.map(str::to_owned).ok_or(INVALID_TARGET)

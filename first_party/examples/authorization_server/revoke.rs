@@ -1,5 +1,5 @@
-//! `/revoke`: a client gives a token back (RFC 7009). `/introspect`: a client asks whether a token
-//! still counts (RFC 7662).
+//! `/revoke`: a client revokes a token (RFC 7009). `/introspect`: a client asks whether a token is
+//! still valid (RFC 7662).
 
 use axum::{
     Json,
@@ -25,7 +25,8 @@ use super::{
     tokens::is_alive,
 };
 
-/// `POST /revoke`: 200 too for what is no token, which cannot count any more (RFC 7009, section 2.2).
+/// `POST /revoke`: revokes a token. An unknown token also gets 200, because it is already invalid
+/// (RFC 7009, section 2.2).
 pub async fn revoke(
     State(server): State<Server>,
     _: InBodyAlone,
@@ -41,8 +42,8 @@ pub async fn revoke(
     Ok(StatusCode::OK)
 }
 
-/// `POST /introspect`: what a token says, for the client that it was issued to and for the one that
-/// serves the resource it is for. To everybody else it is like none.
+/// `POST /introspect`: what a token says, for the client that it was issued to and for the client
+/// that serves its resource. For any other client the token is inactive.
 pub async fn introspect(
     State(server): State<Server>,
     _: InBodyAlone,
@@ -67,7 +68,7 @@ const NO_TOKEN: OAuthError = OAuthError {
     description: "token is missing",
 };
 
-/// A refresh token that is kept, and what it belongs to.
+/// A stored refresh token, and the grant that it belongs to.
 #[derive(FromRow)]
 struct Kept {
     grant_id: String,
@@ -101,7 +102,7 @@ impl Server {
         Ok(())
     }
 
-    /// A refresh token takes everything along that comes from the same consent (section 2.1).
+    /// Revoking a refresh token also revokes everything else from the same grant (section 2.1).
     async fn revoke_family(&self, client: &Client, token: &str) -> Result<(), Failure> {
         const SQL: &str = "DELETE FROM authorization_grants WHERE grant_id = $1";
         let Some(kept) = self.refresh_token(token).await? else {

@@ -8,10 +8,10 @@ pub const OPENID: &str = "openid";
 pub const PROFILE: &str = "profile";
 /// `email`: their address.
 pub const EMAIL: &str = "email";
-/// `offline_access`: a refresh token, which works while nobody is there.
+/// `offline_access`: a refresh token, which works while the user is away.
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Those that every user has.
+/// The scopes that every user has.
 const OF_A_PERSON: [(&str, &str); 4] = [
     (OPENID, "Know which account is yours"),
     (PROFILE, "See your name"),
@@ -29,7 +29,8 @@ pub fn names() -> Vec<&'static str> {
     all().map(|(name, _)| name).collect()
 }
 
-/// What a client that acts for itself can have: it is nobody, and there is nobody to be away.
+/// The scopes that a client can have on its own behalf: those that describe a user make no sense
+/// without one.
 pub fn without_a_person(requested: Vec<String>) -> Vec<String> {
     let of_a_person = |scope: &String| OF_A_PERSON.iter().any(|(name, _)| name == scope);
     requested

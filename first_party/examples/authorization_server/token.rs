@@ -1,5 +1,5 @@
-//! `POST /token`: the token endpoint (RFC 6749, section 3.2), and the grant of a client that acts for
-//! itself.
+//! `POST /token`: the token endpoint (RFC 6749, section 3.2), and the grant of a client that acts
+//! on its own behalf.
 
 use axum::{
     extract::{FromRequestParts, State},
@@ -17,7 +17,7 @@ use super::{
     tokens::{Issued, NewToken, TokenResponse},
 };
 
-/// `POST /token`: a code, a refresh token or its own credentials get a client a token.
+/// `POST /token`: issues a token for a code, a refresh token or the client's own credentials.
 pub async fn token(
     State(server): State<Server>,
     _: InBodyAlone,
@@ -36,8 +36,8 @@ pub async fn token(
 }
 
 impl Server {
-    /// `grant_type=client_credentials` (RFC 6749, section 4.4). There is no refresh token: whoever
-    /// has the secret can ask again.
+    /// `grant_type=client_credentials` (RFC 6749, section 4.4). There is no refresh token: a client
+    /// that has the secret can ask again.
     fn client_credentials(
         &self,
         client: &Client,
@@ -52,7 +52,7 @@ impl Server {
         let granted = resources::requested(params, &self.resources)?;
         tracing::info!("a client proved who it is and got a token of its own");
         Ok(self.issue(NewToken {
-            // A client that is called like a user is not taken for the user.
+            // The prefix keeps a client from being mistaken for a user with the same name.
             subject: &format!("{CLIENT}{}", client.id),
             client_id: &client.id,
             audience: &resources::audience(params, &granted)?,
@@ -72,7 +72,7 @@ const UNAUTHORIZED_CLIENT: OAuthError = OAuthError {
     description: "a public client cannot prove who it is, and gets no token of its own",
 };
 
-/// A guard: nothing is in the URL, which ends up in logs (RFC 6749, section 2.3.1).
+/// A guard: there are no parameters in the URL, which ends up in logs (RFC 6749, section 2.3.1).
 pub struct InBodyAlone;
 
 impl<S: Send + Sync> FromRequestParts<S> for InBodyAlone {
@@ -88,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for InBodyAlone {
     }
 }
 
-/// Why there is no token: the client's mistake, or the database.
+/// Why a request failed: the client's mistake, the database, or another response.
 pub enum Failure {
     OAuth(OAuthError),
     Database(DatabaseError),

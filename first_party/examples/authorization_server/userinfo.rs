@@ -38,7 +38,7 @@ pub async fn userinfo(
 }
 
 impl Server {
-    /// What a token tells, while neither it nor its user has gone.
+    /// What a token reveals about its user, or `None` if the token was revoked or the user is gone.
     async fn user_of(&self, claims: &Claims) -> sqlx::Result<Option<Value>> {
         if !is_alive(&self.db, claims).await? {
             return Ok(None);

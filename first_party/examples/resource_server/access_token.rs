@@ -1,4 +1,5 @@
-//! The endpoints, and the guard that says which access tokens open them (RFC 9068, section 4).
+//! The endpoints, and the guard that says which access tokens grant access to them (RFC 9068,
+//! section 4).
 //!
 //! The authorization server uses this file too, with its own keys.
 
@@ -9,14 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::headers::Authorization;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{server::get_only, unix_now};
 use first_party::{
     bearer::{BearerError, bearer},
     scopes::{OTHER, SOME, Scopes, THIRD},
-    token::object,
 };
 use jsonwebtoken::{Algorithm, crypto};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::keys::Keys;
 
@@ -26,7 +27,7 @@ pub struct Accepted {
     pub keys: Keys,
     /// The authorization server.
     pub issuer: String,
-    /// This API: a token for another one opens nothing here (RFC 8707, section 3).
+    /// This API: a token for another API is rejected here (RFC 8707, section 3).
     pub audience: String,
 }
 
@@ -34,7 +35,7 @@ pub struct Accepted {
 /// scopes, and its signature says so.
 pub struct AnyOf<const ALLOWED: u8>;
 
-/// What tokens open, and what is open.
+/// The endpoints that need a token, and the one that does not.
 pub fn endpoints<S: Clone + Send + Sync + 'static>() -> Router<S>
 where
     Accepted: FromRef<S>,
@@ -69,7 +70,7 @@ pub async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
     Json("Hello from endpoint 2")
 }
 
-/// `GET /endpoint3`: for everybody, whatever token comes along.
+/// `GET /endpoint3`: for everyone, with or without a token.
 #[utoipa::path(
     get,
     tag = "endpoints",
@@ -100,8 +101,8 @@ where
     }
 }
 
-/// What an access token says (RFC 9068, section 2.2). Its scopes are more than those of this API:
-/// `openid` and the like are for the authorization server.
+/// The claims of an access token (RFC 9068, section 2.2). Its scopes can include more than those of
+/// this API: `openid` and the like are for the authorization server.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
@@ -116,8 +117,8 @@ pub struct Claims {
     pub nbf: u64,
 }
 
-/// The header of an access token, which has no other members: no `crit` that nobody here understands
-/// (RFC 7515, section 4.1.11), no key that the token brings along.
+/// The header of an access token, which may have no other members: no `crit`, which we would have
+/// to understand (RFC 7515, section 4.1.11), and no key that the token itself supplies.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenHeader {
@@ -126,8 +127,8 @@ struct TokenHeader {
     kid: String,
 }
 
-/// What an access token of this issuer says, if it is one and has not expired. Whom it is for is for
-/// the caller to check. `Err` when the keys cannot be had.
+/// The claims of an access token of this issuer, if it is valid and has not expired. The caller
+/// must check the audience. `Err` if the keys are not available.
 pub async fn verify(token: &str, keys: &Keys, issuer: &str) -> Result<Option<Claims>, Response> {
     let Some((message, signature, header)) = parse(token) else {
         return Ok(None);
@@ -135,8 +136,9 @@ pub async fn verify(token: &str, keys: &Keys, issuer: &str) -> Result<Option<Cla
     let Some((key, algorithm)) = keys.find(&header.kid).await? else {
         return Ok(None);
     };
-    // The key says for which algorithm it is. Whoever lets the token choose lets the attacker choose
-    // (RFC 8725, section 3.1). The type keeps ID tokens out, which the same key signs (section 3.11).
+    // The key determines the algorithm. A server that lets the token choose lets the attacker
+    // choose (RFC 8725, section 3.1). The type keeps out ID tokens, which the same key signs
+    // (section 3.11).
     let is_ours = header.alg == algorithm && header.typ == "at+jwt";
     let verified = crypto::verify(signature, message.as_bytes(), &key, algorithm);
     if !is_ours || !matches!(verified, Ok(true)) {
@@ -156,4 +158,11 @@ fn parse(token: &str) -> Option<(&str, &str, TokenHeader)> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, _) = message.split_once('.')?;
     Some((message, signature, object(header)?))
+}
+
+/// Decodes a part of a token. It must be a JSON object: serde would also read a struct from a list.
+pub fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(&json).ok())?
 }

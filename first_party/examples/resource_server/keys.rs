@@ -1,5 +1,5 @@
-//! The public keys of the authorization server: found by discovery, kept, and fetched once more for
-//! an unknown `kid`. While the authorization server is down, known keys go on.
+//! The public keys of the authorization server: found by discovery, cached, and fetched again for
+//! an unknown `kid`. While the authorization server is down, known keys keep working.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -25,12 +25,12 @@ use url::Url;
 
 /// How long keys are used before they are fetched again: a withdrawn one is forgotten then.
 const MAX_AGE: Duration = Duration::from_mins(10);
-/// How long after an attempt no other one is made: anyone can make up a `kid`, and must not make us
-/// ask the authorization server with each request.
+/// How long to wait between attempts: anyone can make up a `kid`, and must not make us ask the
+/// authorization server at each request.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The same after a failure, which should be over soon.
+/// The same after a failure, from which we want to recover soon.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// How long a request waits for keys; less than the server gives a request.
+/// How long a request waits for keys; less than the timeout of the whole request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The keys of one issuer. Cheap to clone.
@@ -41,7 +41,7 @@ struct Inner {
     issuer: String,
     http: Http,
     kept: Mutex<Kept>,
-    /// One at a time fetches, and the others wait for what comes.
+    /// Only one request fetches at a time; the others wait for its result.
     attempt: AsyncMutex<Option<Attempt>>,
 }
 
@@ -59,7 +59,7 @@ struct Attempt {
     succeeded: bool,
 }
 
-/// What the authorization server says of itself (RFC 8414, section 2).
+/// What the authorization server says about itself (RFC 8414, section 2).
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -72,7 +72,7 @@ struct KeySet {
 }
 
 impl Keys {
-    /// Nothing is fetched before the first token comes.
+    /// Nothing is fetched until the first token arrives.
     pub fn new(issuer: &str, http: Http) -> Self {
         Self(Arc::new(Inner {
             issuer: issuer.to_owned(),
@@ -82,8 +82,8 @@ impl Keys {
         }))
     }
 
-    /// The key of this name, and the one algorithm that it is for. `Err` is a 503: nobody knows
-    /// whether there is such a key.
+    /// The key with this id, and the only algorithm that it may be used with. `Err` is a 503: the
+    /// keys could not be fetched, so the key may exist.
     pub async fn find(&self, kid: &str) -> Result<Option<(DecodingKey, Algorithm)>, Response> {
         let kept = self.kept();
         if let Some(key) = find(&kept.keys, kid) {
@@ -104,8 +104,8 @@ impl Keys {
         }
     }
 
-    /// Fetches newer keys than those of `last`, if that was not tried just now; whether the last try
-    /// succeeded.
+    /// Fetches newer keys than those of `last`, unless that was tried just now. Returns whether the
+    /// last attempt succeeded.
     async fn fetch_unless_tried(&self, last: Option<Instant>) -> bool {
         let mut attempt = self.0.attempt.lock().await;
         if self.kept().fetched != last {
@@ -126,7 +126,7 @@ impl Keys {
         if let Err(why) = &fetched {
             tracing::warn!("no keys from {}: {why}", self.0.issuer);
         }
-        // The first keys were not asked for because of an unknown name.
+        // There is no pause after the first success, which no unknown `kid` caused.
         *attempt = (last.is_some() || fetched.is_err()).then(|| Attempt {
             ended: Instant::now(),
             succeeded: fetched.is_ok(),
@@ -140,7 +140,7 @@ impl Keys {
             None => self.discover().await?,
         };
         let set: KeySet = self.get(&jwks_uri).await?;
-        // A key of a kind that is not known here is no reason to refuse the others.
+        // An unsupported key is no reason to reject the others.
         let known = set.keys.into_iter();
         let known = known.filter_map(|key| serde_json::from_value(key).ok());
         let keys: Vec<Jwk> = known.collect();

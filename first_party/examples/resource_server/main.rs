@@ -1,4 +1,4 @@
-//! `cargo run -p first_party --example resource_server`: an API in a process of its own, for tokens
+//! `cargo run -p first_party --example resource_server`: an API in a separate process, for tokens
 //! of the example `authorization_server`.
 //!
 //! It shares no secret with that server and asks it nothing about a token: the published keys are
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `main.rs` | the settings |
 //! | `keys.rs` | the keys of the authorization server, by discovery |
-//! | `access_token.rs` | `/endpoint1` to `3`, and the tokens that open them |
+//! | `access_token.rs` | `/endpoint1` to `3`, and the tokens that they accept |
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The limit on guesses, which nobody can push out with names of their own (NIST SP 800-63B, section
-//! 5.2.2).
+//! The limit on guesses, which an attacker cannot reset with made-up names (NIST SP 800-63B,
+//! section 5.2.2).
 
 use std::{
     fmt,
@@ -12,15 +12,16 @@ use tokio::time::Instant;
 
 /// How many wrong passwords a name may have within [`WINDOW`].
 pub const MAX_FAILURES: u32 = 5;
-/// How long failures count, from the first one on.
+/// How long failures count, starting with the first.
 pub const WINDOW: Duration = Duration::from_mins(5);
-/// How many counters there are: 6 MiB, and two given names share one once in a quarter of a million.
+/// How many counters there are: 6 MiB, and the chance that two given names share one is one in a
+/// quarter of a million.
 const COUNTERS: usize = 1 << 18;
 
 /// Counters of wrong passwords, found by a keyed hash of the name.
 ///
-/// A table of names would have to forget some when it is full, and an attacker could fill it between
-/// two guesses. Here nothing is ever forgotten before its time. Names that share a counter share a
+/// A table of names would have to drop some when it is full, and an attacker could fill it between
+/// two guesses. Here no counter is ever dropped early. Names that share a counter share a
 /// limit; the key is random, so nobody can choose such a name.
 pub struct Guesses {
     hasher: RandomState,
@@ -43,7 +44,7 @@ impl Default for Guesses {
 }
 
 impl Guesses {
-    /// Whether this name has too many failures, so that not even the right password counts.
+    /// Whether this name has too many failures, so that even the right password is rejected.
     pub fn are_too_many(&self, name: &str) -> bool {
         self.change(name, |counter| {
             counter.is_some_and(|counter| counter.failures >= MAX_FAILURES)
@@ -83,7 +84,7 @@ mod tests {
 
     // check 172
     #[tokio::test(start_paused = true)]
-    async fn made_up_names_do_not_push_out_the_limit_of_a_name() {
+    async fn made_up_names_do_not_evict_the_count_of_a_real_name() {
         let guesses = Guesses::default();
         for guess in 0..MAX_FAILURES {
             guesses.count("johndoe", false);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_password_ends_the_count() {
+    fn the_right_password_resets_the_count() {
         let guesses = Guesses::default();
         for _ in 0..3 {
             for _ in 1..MAX_FAILURES {

@@ -1,5 +1,5 @@
-//! Passwords, which are slow to check on purpose: away from the threads that serve requests, and
-//! only a few at a time.
+//! Password checks, which are slow on purpose: they run away from the threads that serve requests,
+//! and only a few at a time.
 
 use std::{
     fmt,
@@ -21,11 +21,11 @@ use tokio::{
 /// Checks passwords against Argon2id hashes. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
-    /// One turn for each processor: each takes 19 MiB while it lasts.
+    /// One permit for each processor: each check needs 19 MiB.
     pub turns: Arc<Semaphore>,
     /// How many were checked so far: for a metric, and for the tests.
     pub checked: Arc<AtomicUsize>,
-    /// Stands in for the hash of a user that there is not.
+    /// Stands in for the hash of a user who does not exist.
     nobody: String,
 }
 
@@ -48,7 +48,7 @@ impl Passwords {
         }
     }
 
-    /// Waits for a turn, in the order of arrival, as long as the route gives a request.
+    /// Waits for a turn, in order of arrival, until the request times out.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         self.turns
             .clone()
@@ -57,10 +57,11 @@ impl Passwords {
             .expect("nobody closes the semaphore")
     }
 
-    /// Whether this is the password of the hash. Without a hash it is not, after the same work.
+    /// Whether this is the password of the hash. Without a hash the answer is no, after the same
+    /// work.
     ///
-    /// Gives the turn back with the answer. When the caller hangs up meanwhile, it ends with the
-    /// work and not before, or else there could be any number at a time.
+    /// Returns the turn with the answer. If the caller disconnects in the meantime, the turn is
+    /// released when the work ends and not earlier; otherwise any number could run at a time.
     pub async fn verify(
         &self,
         turn: OwnedSemaphorePermit,
@@ -70,8 +71,8 @@ impl Passwords {
         self.checked.fetch_add(1, Ordering::Relaxed);
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let work = move || {
-            // The parameters are those of the hash. A real system hashes anew at a login when
-            // these are not today's any more.
+            // The parameters are those of the hash. A real system hashes the password again at a
+            // login if these are outdated.
             let is_right = argon2()
                 .verify_password(password.as_bytes(), &*hash)
                 .is_ok();
@@ -83,7 +84,7 @@ impl Passwords {
     }
 }
 
-/// A hash with a salt of its own: what to store for a new user, or for a new password.
+/// A hash with a new salt, to store for a new user or a new password.
 pub fn hash(password: &str) -> String {
     let hash = argon2().hash_password(password.as_bytes());
     hash.expect("a salt is made, and a password can have any length")

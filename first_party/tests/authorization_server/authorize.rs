@@ -9,7 +9,7 @@ fn set(login: &mut Login, name: &'static str, value: &str) {
     login.params.push((name, value.into()));
 }
 
-/// What the client hears: nothing but an error, its `state` and who says so.
+/// The error at the client, which gets only that, its `state` and the issuer.
 fn error_at_client(server: &Running, login: &Login, answer: &Answer) -> String {
     let location = answer.location();
     assert!(location.starts_with(&format!("{CALLBACK}?")), "{location}");
@@ -27,7 +27,7 @@ fn error_at_client(server: &Running, login: &Login, answer: &Answer) -> String {
     param_of(location, "error")
 }
 
-/// The error for a request that is good but for this.
+/// The error for a request that is valid but for these changes.
 async fn error_for(server: &Running, changes: &[(&'static str, &str)]) -> String {
     let mut login = server.login("openid");
     for (name, value) in changes {
@@ -86,7 +86,7 @@ async fn without_a_registered_client_and_redirect_uri_there_is_no_redirect() {
 
 // check 180
 #[tokio::test]
-async fn only_a_public_client_on_this_machine_may_come_with_another_port() {
+async fn only_a_public_client_on_this_machine_may_use_another_port() {
     let mut local = another("phone", None);
     local.redirect_uris.push("http://localhost/cb".into());
     let desktop = another("desktop", Some("a secret"));
@@ -165,7 +165,7 @@ async fn every_client_has_to_use_pkce_with_s256() {
 
 // check 182
 #[tokio::test]
-async fn only_a_code_can_be_asked_for() {
+async fn only_a_code_can_be_requested() {
     let server = server().await;
     for (response_type, error) in [
         ("", "invalid_request"),
@@ -273,7 +273,7 @@ async fn an_unknown_scope_is_an_error_and_one_that_is_not_allowed_is_left_out() 
 
 // check 185
 #[tokio::test]
-async fn the_answer_is_code_state_and_issuer_after_the_own_query_of_the_redirect_uri() {
+async fn code_state_and_issuer_are_added_to_the_query_of_the_redirect_uri() {
     let mut client = another("query", Some("a secret"));
     client.redirect_uris = vec!["http://127.0.0.1/cb?tenant=a%20b".into()];
     let server = server_of(&[], vec![client], "query").await;
@@ -414,7 +414,7 @@ async fn a_client_that_names_a_user_by_their_id_token_hears_of_nobody_else() {
 
 // check 187
 #[tokio::test]
-async fn a_client_can_have_the_password_asked_for_again() {
+async fn a_client_can_require_the_password_again() {
     let server = server().await;
     let mut browser = Browser::new();
     server.tokens_in(&mut browser, "openid").await;
@@ -443,7 +443,7 @@ async fn a_client_can_have_the_password_asked_for_again() {
     }
 }
 
-/// Logs in with so many passwords, and consents if that is asked for.
+/// Logs in, which takes this many passwords, and consents if asked.
 async fn auth_time(
     server: &Running,
     browser: &mut Browser,
@@ -479,7 +479,7 @@ async fn auth_time(
 }
 
 #[tokio::test]
-async fn a_request_as_a_form_becomes_the_same_request_as_a_link() {
+async fn a_posted_request_is_redirected_to_the_same_request_as_a_link() {
     let server = server().await;
     let login = server.login("openid");
     let form: Vec<_> = login

@@ -118,7 +118,7 @@ async fn the_redirect_uri_has_to_be_repeated() {
 
 // check 197
 #[tokio::test]
-async fn the_second_use_of_a_code_revokes_what_the_first_gave() {
+async fn the_second_use_of_a_code_revokes_the_tokens_of_the_first() {
     let server = server().await;
     let login = server.login(OFFLINE);
     let mut browser = Browser::new();
@@ -141,7 +141,7 @@ async fn the_second_use_of_a_code_revokes_what_the_first_gave() {
 
 // check 197
 #[tokio::test]
-async fn of_32_uses_at_once_one_gets_a_token_and_it_does_not_last() {
+async fn only_one_of_32_parallel_uses_gets_a_token_and_it_is_revoked() {
     let server = std::sync::Arc::new(server().await);
     let login = std::sync::Arc::new(server.login(OFFLINE));
     let code = server.code(&mut Browser::new(), &login).await;
@@ -174,7 +174,7 @@ async fn of_32_uses_at_once_one_gets_a_token_and_it_does_not_last() {
 
 // check 198
 #[tokio::test]
-async fn a_code_ends_with_its_minute_its_session_and_its_user() {
+async fn a_code_expires_after_a_minute_and_with_its_session_and_user() {
     let server = server().await;
     let login = server.login("openid");
     let code = server.code(&mut Browser::new(), &login).await;

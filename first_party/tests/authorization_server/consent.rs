@@ -53,7 +53,7 @@ async fn a_public_client_is_asked_for_each_time() {
     server.tokens_in(&mut browser, "openid").await;
     let consents = "SELECT COUNT(*) FROM authorization_consents";
     assert_eq!(server.count(consents).await, 0);
-    // Not even for one that could keep a secret when it was allowed this.
+    // Not even if it was a confidential client when the user allowed this.
     for scope in ["''", "'openid'"] {
         let sql = format!(
             "INSERT INTO authorization_consents VALUES ('johndoe', 'phone', {scope}, 9999999999)"
@@ -110,7 +110,7 @@ async fn deny_tells_the_client_and_is_not_remembered() {
 
 // check 191
 #[tokio::test]
-async fn whoever_logs_in_after_the_page_was_shown_is_asked_themselves() {
+async fn a_user_who_logs_in_after_the_page_was_shown_is_asked_again() {
     let server = server().await;
     server
         .sql("UPDATE users SET disabled = 0 WHERE username = 'alice'")
@@ -178,7 +178,7 @@ async fn a_user_sees_and_withdraws_what_they_allowed() {
 }
 
 #[tokio::test]
-async fn nobody_withdraws_for_somebody_else() {
+async fn nobody_can_withdraw_another_users_consent() {
     let server = server().await;
     server.tokens("openid").await;
     server

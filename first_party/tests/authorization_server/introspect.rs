@@ -53,7 +53,7 @@ async fn a_client_revokes_its_own_tokens_and_nobody_elses() {
         assert_eq!(server.post("/revoke", &form).await.status, 200);
     }
     server.assert_dead(&access).await;
-    // The refresh token lives, and takes its access tokens along when it goes.
+    // The refresh token is still valid; revoking it revokes its access tokens too.
     let tokens = server.refresh(&refresh).await.json();
     let (access, refresh) = (
         text(&tokens, "access_token"),

@@ -85,7 +85,7 @@ f9lm3036jvaxJA==
 -----END PRIVATE KEY-----
 ";
 
-/// What a server says to these settings, when it does not start.
+/// The problems that keep a server with these settings from starting.
 pub async fn problems(vars: &[(&str, &str)]) -> Vec<String> {
     let addr = [("BIND_ADDR", "127.0.0.1:0")].into_iter();
     let settings = Settings::from_vars(addr.chain(vars.iter().copied()));
@@ -96,7 +96,7 @@ pub async fn problems(vars: &[(&str, &str)]) -> Vec<String> {
 
 // check 178
 #[tokio::test]
-async fn rsa_and_p256_keys_sign_and_their_names_stay() {
+async fn rsa_and_p256_keys_sign_and_keep_their_kid() {
     let folder = folder("good_keys");
     for (name, pem, algorithm) in [
         ("rsa2048", rsa(KeySize::Rsa2048), "RS256"),

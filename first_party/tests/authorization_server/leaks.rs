@@ -1,4 +1,4 @@
-//! What the program says at its most talkative, and how much it holds.
+//! What the program logs at `trace`, and how much memory it takes.
 
 use reqwest::Method;
 use testing::{
@@ -25,7 +25,7 @@ fn program(vars: &[(&str, &str)]) -> Program {
     Program::start(&binary, &[&own, vars].concat())
 }
 
-/// A browser, and everything secret that it sees.
+/// A browser, and every secret that it sees.
 struct Person {
     url: String,
     browser: Browser,
@@ -64,7 +64,7 @@ impl Person {
 
 // check 226
 #[tokio::test]
-async fn from_the_password_to_the_reuse_of_a_token_nothing_secret_is_said() {
+async fn no_secret_leaks_from_the_password_to_the_reuse_of_a_token() {
     // The password of the README stands in a comment of a migration, which sqlx logs.
     let database = format!("sqlite://{}", folder("leaks").join("users.db").display());
     let before = server_with(&[("DATABASE_URL", &database)]).await;

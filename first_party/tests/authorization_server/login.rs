@@ -45,7 +45,7 @@ async fn every_mistake_looks_the_same_and_the_request_survives_it() {
 
 // check 188
 #[tokio::test]
-async fn guesses_have_a_limit_also_for_the_right_password() {
+async fn the_limit_on_guesses_holds_for_the_right_password_too() {
     let server = server().await;
     let mut browser = Browser::new();
     let mut page = server.visit(&mut browser, &server.login("openid")).await;
@@ -69,7 +69,7 @@ async fn guesses_have_a_limit_also_for_the_right_password() {
 
 // check 189
 #[tokio::test]
-async fn a_session_id_from_before_the_login_is_worth_nothing_after_it() {
+async fn a_session_id_from_before_the_login_is_rejected_after_it() {
     let server = server().await;
     let mut browser = Browser::new();
     let name = "authorization_session";
@@ -252,7 +252,7 @@ async fn names_with_markup_are_text_on_the_pages() {
 
 // check 223
 #[tokio::test]
-async fn a_login_leads_nowhere_but_to_the_request_or_to_an_own_page() {
+async fn a_login_leads_only_to_its_request_or_to_a_page_of_this_server() {
     let server = server().await;
     for (name, value) in [
         ("next", "https://evil.example/"),
@@ -276,7 +276,7 @@ async fn a_login_leads_nowhere_but_to_the_request_or_to_an_own_page() {
 }
 
 #[tokio::test]
-async fn the_session_is_in_a_cookie_that_scripts_and_other_sites_do_not_get() {
+async fn the_session_cookie_is_out_of_reach_of_scripts_and_other_sites() {
     let server = server().await;
     let mut browser = Browser::new();
     let form = server.visit(&mut browser, &server.login("openid")).await;

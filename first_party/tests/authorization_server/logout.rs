@@ -8,7 +8,7 @@ const HOME: &str = "http://127.0.0.1:5000/";
 
 // check 224
 #[tokio::test]
-async fn a_logout_is_asked_for_unless_the_hint_is_about_this_user() {
+async fn a_logout_needs_confirmation_unless_the_hint_names_this_user() {
     let server = server_of(&[], vec![another("other", Some("another secret"))], "demo").await;
     let mut browser = Browser::new();
     let tokens = server.tokens_in(&mut browser, OFFLINE).await;
@@ -52,7 +52,7 @@ async fn a_logout_is_asked_for_unless_the_hint_is_about_this_user() {
 
 // check 224
 #[tokio::test]
-async fn the_button_ends_the_session_and_the_page_says_what_goes_on() {
+async fn the_button_ends_the_session_and_the_page_says_what_stays_valid() {
     let server = server().await;
     let mut browser = Browser::new();
     server.tokens_in(&mut browser, "openid").await;
@@ -112,7 +112,7 @@ async fn after_a_logout_the_browser_goes_to_a_registered_address_or_nowhere() {
 
 // check 224
 #[tokio::test]
-async fn a_logout_as_a_form_becomes_a_link() {
+async fn a_posted_logout_is_redirected_to_a_link() {
     let server = server().await;
     let form = [("client_id", "demo"), ("post_logout_redirect_uri", HOME)];
     let answer = Browser::new().post(server.url("/logout"), &form).await;

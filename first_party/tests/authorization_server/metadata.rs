@@ -1,4 +1,4 @@
-//! What the server says of itself.
+//! What the server says about itself.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const DOCUMENTS: [&str; 2] = [
 
 // check 176
 #[tokio::test]
-async fn both_documents_are_the_same_and_name_the_issuer_and_what_works() {
+async fn both_documents_are_the_same_and_name_the_issuer_and_its_capabilities() {
     let server = server().await;
     let mut browser = Browser::new();
     let [first, second] = [
@@ -97,7 +97,7 @@ async fn the_published_keys_are_public_and_may_be_cached() {
 
 // check 176: scripts of other sites may call what needs no cookie, and nothing else
 #[tokio::test]
-async fn scripts_of_other_sites_may_call_what_needs_no_cookie() {
+async fn scripts_of_other_sites_may_call_endpoints_that_need_no_cookie() {
     let server = server().await;
     let open = [
         DOCUMENTS[0],
@@ -140,7 +140,7 @@ async fn scripts_of_other_sites_may_call_what_needs_no_cookie() {
 }
 
 #[tokio::test]
-async fn a_browser_at_the_address_is_sent_to_the_name_of_the_issuer() {
+async fn a_browser_at_the_ip_address_is_redirected_to_the_issuers_host() {
     let server = server().await;
     let login = server.login("openid");
     let url = server.authorize_url(&login.params);

@@ -9,7 +9,7 @@ use super::client::{OFFLINE, another, error, invalid_grant, server, server_of, t
 
 // check 202
 #[tokio::test]
-async fn each_refresh_gives_a_new_token_and_says_the_scope() {
+async fn each_refresh_issues_a_new_token_and_names_the_scope() {
     let server = server().await;
     let tokens = server.tokens(OFFLINE).await;
     let first = text(&tokens, "refresh_token");
@@ -26,7 +26,7 @@ async fn each_refresh_gives_a_new_token_and_says_the_scope() {
 
 // check 203
 #[tokio::test]
-async fn a_reused_token_ends_its_family_and_nothing_else() {
+async fn a_reused_token_revokes_its_family_and_nothing_else() {
     let server = server().await;
     let mut browser = Browser::new();
     let tokens = server.tokens_in(&mut browser, OFFLINE).await;
@@ -48,7 +48,7 @@ async fn a_reused_token_ends_its_family_and_nothing_else() {
 
 // check 203
 #[tokio::test]
-async fn of_32_refreshes_at_once_one_succeeds_and_the_family_ends() {
+async fn only_one_of_32_parallel_refreshes_succeeds_and_the_family_is_revoked() {
     let server = Arc::new(server().await);
     let tokens = server.tokens(OFFLINE).await;
     let token = text(&tokens, "refresh_token");
@@ -72,7 +72,7 @@ async fn of_32_refreshes_at_once_one_succeeds_and_the_family_ends() {
 
 // check 204
 #[tokio::test]
-async fn a_refresh_is_for_its_client_and_never_for_more() {
+async fn a_refresh_is_for_its_client_only_and_never_for_more_scopes() {
     let server = server_of(&[], vec![another("other", Some("another secret"))], "demo").await;
     let tokens = server.tokens(OFFLINE).await;
     let token = text(&tokens, "refresh_token");
@@ -126,7 +126,7 @@ async fn without_offline_access_there_is_no_refresh_token() {
 
 // check 206
 #[tokio::test]
-async fn a_refresh_token_ends_when_it_is_idle_and_after_all() {
+async fn a_refresh_token_expires_when_idle_and_at_an_absolute_limit() {
     let server = server().await;
     let day = 24 * 60 * 60;
     let tokens = server.tokens(OFFLINE).await;
@@ -135,7 +135,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_after_all() {
     let absolute = "SELECT expires - auth_time FROM authorization_grants";
     assert!((0..10).contains(&(server.count(idle).await - 14 * day)));
     assert!((0..10).contains(&(server.count(absolute).await - 90 * day)));
-    // It is renewed by each use, but the end of all is not.
+    // Each use renews the idle limit, but not the absolute one.
     server
         .sql("UPDATE authorization_grants SET expires = expires - 7000")
         .await;

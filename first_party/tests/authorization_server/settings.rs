@@ -76,7 +76,7 @@ async fn a_key_that_others_can_change_and_a_weak_secret_are_problems_there() {
             ("AS_REDIRECT_URIS", "https://shop.example.com/auth"),
         ])
         .await;
-        // The users of the README are in the database, which is in memory.
+        // Not counted here: the database is in memory and has the users of the README.
         let mut found = names(&found);
         found.retain(|name| !["DATABASE_URL", "JWT_SECRET"].contains(name));
         assert_eq!(found, wrong, "{mode:o} {secret}");
@@ -84,7 +84,7 @@ async fn a_key_that_others_can_change_and_a_weak_secret_are_problems_there() {
 }
 
 #[tokio::test]
-async fn a_client_is_whole_or_a_problem() {
+async fn an_incomplete_or_invalid_client_is_a_problem() {
     for (vars, wrong) in [
         (&[("AS_CLIENT_ID", "shop")][..], "AS_REDIRECT_URIS"),
         (&[("AS_CLIENT_SECRET", "x")], "AS_CLIENT_ID"),

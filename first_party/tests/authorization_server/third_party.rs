@@ -19,7 +19,7 @@ fn target() -> PathBuf {
     tmp.parent().expect("target").to_owned()
 }
 
-/// Runs a script as a client of a new server; it says `ok` when all went well.
+/// Runs a script as a client of a new server; it prints `ok` if all went well.
 async fn assert_logs_in(name: &str, command: impl FnOnce(&Path) -> Command + Send + 'static) {
     let proxy = TlsPort::take().await;
     let origin = format!("https://localhost:{}", proxy.number);

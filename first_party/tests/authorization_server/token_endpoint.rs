@@ -1,4 +1,4 @@
-//! The token endpoint as such: how requests look, and the grant of a client that acts for itself.
+//! The token endpoint itself: its requests, and the client credentials grant.
 
 use reqwest::Method;
 use serde_json::json;

@@ -14,7 +14,7 @@ use super::client::{
 
 // check 209
 #[tokio::test]
-async fn an_access_token_says_who_may_open_what_where_until_when() {
+async fn an_access_token_names_its_user_client_scopes_audience_and_expiry() {
     let server = server().await;
     let tokens = server.tokens("openid some.scope").await;
     let token = text(&tokens, "access_token");
@@ -88,14 +88,14 @@ async fn an_id_token_says_who_logged_in_for_this_login() {
     assert_eq!(server.introspect(&id_token).await, json!({"active": false}));
     let without = server.tokens("some.scope").await;
     assert!(without.get("id_token").is_none(), "{without}");
-    // An access token is no hint about a login.
+    // An access token does not count as an `id_token_hint`.
     let answer = Browser::new()
         .get(server.url(&format!("/logout?id_token_hint={access_token}")))
         .await;
     assert_eq!(answer.status, 200);
 }
 
-/// Signs what it is told with this key.
+/// Signs this header and these claims with this key.
 fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let message = format!("{}.{}", encode(header), encode(claims));
@@ -123,7 +123,7 @@ async fn assert_invalid(server: &Running, case: &str, token: &str) {
 
 // check 211
 #[tokio::test]
-async fn a_token_that_is_not_signed_as_ours_are_is_invalid() {
+async fn a_token_that_is_not_signed_like_ours_is_invalid() {
     let folder = folder("forged");
     let own = kept_in(&folder);
     let server = server_of(&vars(&own), Vec::new(), "shop").await;
@@ -136,7 +136,7 @@ async fn a_token_that_is_not_signed_as_ours_are_is_invalid() {
         header[name] = value;
         header
     };
-    // The control: made by hand, and good.
+    // The control: made by hand, and valid.
     let control = es256(&header, &claims);
     assert_eq!(server.get("/endpoint1", &control).await.status, 200);
 
@@ -206,7 +206,7 @@ async fn a_token_that_is_not_signed_as_ours_are_is_invalid() {
 
 // check 211, 212: and what is signed as ours are, but is for somebody else or expired
 #[tokio::test]
-async fn a_token_for_somebody_else_or_from_somebody_else_is_invalid() {
+async fn a_well_signed_token_with_wrong_claims_is_invalid() {
     let folder = folder("claims");
     let own = kept_in(&folder);
     let server = server_of(&vars(&own), Vec::new(), "shop").await;
@@ -237,7 +237,7 @@ async fn a_token_for_somebody_else_or_from_somebody_else_is_invalid() {
 
 // check 212
 #[tokio::test]
-async fn tokens_of_other_servers_and_for_other_apis_open_nothing() {
+async fn tokens_of_other_servers_and_for_other_apis_grant_no_access() {
     let other_api = "https://other.example";
     let server = server().await;
     let resources = format!("{} {other_api}", server.http.public_url);
@@ -274,7 +274,7 @@ async fn tokens_of_other_servers_and_for_other_apis_open_nothing() {
 
 // check 213
 #[tokio::test]
-async fn userinfo_tells_what_the_scopes_allow_while_token_and_user_are_there() {
+async fn userinfo_returns_what_the_scopes_allow_while_token_and_user_exist() {
     let server = server().await;
     let answer = Browser::new().get(server.url("/userinfo")).await;
     assert_eq!(answer.status, 401);

@@ -42,7 +42,7 @@ async fn the_app_keeps_its_promises_under_plain_axum_serve() {
     assert_whole(app, &[], requests).await;
 }
 
-/// Asks who is logged in, with these cookies as they are.
+/// Asks who is logged in, with these cookies byte for byte.
 async fn consents(server: &Running, cookies: &[u8]) -> Answer {
     let mut browser = Browser::new();
     let request = browser.request(Method::GET, url(&server.http, "/consents"));

@@ -25,7 +25,7 @@ pub fn claims(server: &Server) -> Value {
     })
 }
 
-/// A claim changed, or taken away with [`None`].
+/// The claims, with one changed, or removed with [`None`].
 pub fn with(mut claims: Value, name: &str, value: impl Into<Option<Value>>) -> Value {
     match value.into() {
         Some(value) => claims[name] = value,
@@ -34,7 +34,7 @@ pub fn with(mut claims: Value, name: &str, value: impl Into<Option<Value>>) -> V
     claims
 }
 
-/// A token with an HS256 signature that is right, whatever header and payload say.
+/// A token with a valid HS256 signature, whatever header and payload say.
 pub fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let encode = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
     seal(
@@ -69,7 +69,7 @@ pub fn challenge(answer: &Answer) -> &str {
     challenge
 }
 
-/// The token opens nothing, and the answer says neither why nor anything of what is in it.
+/// The token grants no access, and the answer says neither why nor what is in it.
 pub async fn assert_refused(server: &Server, case: &str, token: &str) {
     let answer = get(server, "/endpoint1", token).await;
     assert_eq!(answer.status, 401, "{case}: {answer:?}");

@@ -1,4 +1,4 @@
-//! Requests as bytes: for what an HTTP client tidies up or refuses to send.
+//! Requests as bytes: for what an HTTP client would normalize or refuse to send.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ pub async fn send(addr: SocketAddr, request: impl Into<Vec<u8>>) -> String {
     answer.await.expect("no panic")
 }
 
-/// The same, while the thread waits.
+/// The same, but blocks the thread.
 pub fn exchange(addr: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).expect("a connection");
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Somebody who gets a token as everybody does.
+//! A user who gets a token in the ordinary way.
 
 use common::server::Server;
 use testing::{Answer, Browser};

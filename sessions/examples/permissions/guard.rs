@@ -1,7 +1,7 @@
 //! The guards: a handler's signature says who may call it.
 //!
-//! Both ask the database at each request, so that a logout, a grant and a revocation count from
-//! the next request on. What is in the cookie alone would count until the cookie ends.
+//! Both ask the database at each request, so that a logout, a grant or a revocation takes effect at
+//! the next request. Anything that is only in the cookie would be valid until the cookie expires.
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
@@ -17,10 +17,10 @@ pub const PERMISSIONS: [&str; 2] = ["Admin", "Something"];
 
 /// `Admin`: its place in the list.
 pub const ADMIN: usize = 0;
-/// `Something`
+/// The place of `Something` in the list.
 pub const SOMETHING: usize = 1;
 
-/// The guard for logged-in users: the cookie is valid, and its session has not been ended.
+/// The guard for logged-in users: the cookie is valid, and its session has not ended.
 #[derive(Debug)]
 pub struct ActiveSession {
     /// What the cookie says.
@@ -55,7 +55,7 @@ impl OptionalFromRequestParts<Permissions> for ActiveSession {
 }
 
 /// The guard for a permission: a handler that takes a `Permitted<{ ADMIN }>` is for accounts that
-/// have it. Anyone who is not logged in gets 401, everybody else 403.
+/// have it. Anyone who is not logged in gets 401, any other account 403.
 #[derive(Debug)]
 pub struct Permitted<const NEEDED: usize>(pub Account);
 

@@ -1,4 +1,4 @@
-//! How a session begins and ends: as in the server, and in the database.
+//! How a session begins and ends: as in the server `sessions`, and in the database too.
 
 use axum::{extract::State, http::HeaderMap, response::Redirect};
 use common::{Params, Result, oauth::OAuth, server::check_same_origin};
@@ -23,7 +23,7 @@ pub async fn auth(
     let account = accounts.find_or_create(&identity).await?;
     accounts.appoint_admin(&account, admin.as_deref()).await?;
 
-    // The session that this browser had ends, as its cookie is overwritten.
+    // The previous session of this browser ends, because its cookie is overwritten.
     if let Some(old) = session_cookies.session(oauth.provider()) {
         accounts.end_session(&old.id).await?;
     }
@@ -44,7 +44,7 @@ pub async fn logout(
     headers: HeaderMap,
 ) -> Result<Redirect> {
     check_same_origin(&headers, oauth.public_url())?;
-    // First the row: a user who is told that they are logged out, is.
+    // The row goes first: a user who is told that they are logged out really is.
     if let Some(session) = cookies.session(oauth.provider()) {
         accounts.end_session(&session.id).await?;
     }

@@ -13,7 +13,7 @@ use super::{
     store::Entry,
 };
 
-/// `GET /admin/users`: every account with its permissions. A real one is read page by page.
+/// `GET /admin/users`: every account with its permissions. A real application would paginate it.
 pub async fn list(
     _: Permitted<{ ADMIN }>,
     State(accounts): State<Accounts>,
@@ -21,7 +21,7 @@ pub async fn list(
     Ok(Json(accounts.users().await?))
 }
 
-/// `PUT /admin/users/{id}/permissions/{permission}`: grants it, once or again.
+/// `PUT /admin/users/{id}/permissions/{permission}`: grants it; doing so again changes nothing.
 pub async fn grant(
     Permitted(admin): Permitted<{ ADMIN }>,
     State(oauth): State<OAuth>,

@@ -43,7 +43,7 @@ impl FromRequestParts<Providers> for Choice {
 }
 
 impl Choice {
-    /// Step 1: to the provider.
+    /// Step 1: sends the browser to the provider.
     pub async fn begin(&self, cookies: &Cookies) -> Result<Redirect> {
         match &self.client {
             Client::OAuth(oauth) => oauth.begin(cookies, None),
@@ -67,7 +67,7 @@ impl Choice {
         }
     }
 
-    /// Revokes a token. An OpenID provider may have to be found first.
+    /// Revokes a token. The metadata of an OpenID provider may have to be fetched first.
     pub async fn revoke(&self, token: &Token) {
         let oauth = match &self.client {
             Client::OAuth(oauth) => Ok(oauth),

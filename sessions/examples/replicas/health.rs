@@ -1,12 +1,12 @@
-//! For whatever starts and stops the processes, and sends them requests.
+//! Health checks, for the orchestrator and the load balancer.
 
 use axum::{extract::State, http::StatusCode};
 use common::Result;
 
 use super::Replica;
 
-/// `GET /healthz`: this process serves. It says nothing of the store: to restart every process
-/// while the store is down would help nobody.
+/// `GET /healthz`: this process is alive. It does not check the store: restarting every process
+/// while the store is down would not help.
 pub async fn healthz() -> StatusCode {
     StatusCode::OK
 }

@@ -22,7 +22,7 @@ struct Entry {
     since: u64,
     last_seen: u64,
     browser: String,
-    /// Whether it is the session that asks.
+    /// Whether it is the session that sent this request.
     current: bool,
 }
 

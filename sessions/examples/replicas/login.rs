@@ -19,8 +19,8 @@ use super::{
     session::{KeptToken, LoggedIn, user_key},
 };
 
-/// `GET /login?next=/path`: to the provider. The login in progress is in a cookie, so it may end on
-/// another replica.
+/// `GET /login?next=/path`: sends the browser to the provider. The pending login is in a cookie, so
+/// another replica may finish it.
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -57,7 +57,7 @@ pub async fn auth(
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
 }
 
-/// `POST /logout`: ends this session, on all replicas, and the token at the provider.
+/// `POST /logout`: ends this session on all replicas, and revokes the token at the provider.
 ///
 /// While the store is down it fails and says so: the session has not ended.
 pub async fn logout(
@@ -76,7 +76,8 @@ pub async fn logout(
     Ok(Redirect::to("/"))
 }
 
-/// `POST /logout/everywhere`: ends all sessions of this user, and their tokens at the provider.
+/// `POST /logout/everywhere`: ends all sessions of this user, and revokes their tokens at the
+/// provider.
 pub async fn logout_everywhere(
     State(replica): State<Replica>,
     LoggedIn(session): LoggedIn,

@@ -18,7 +18,7 @@
 //! | `health.rs` | `/healthz` and `/readyz`, for whatever starts and stops the processes |
 //! | `seal.rs` | the encryption of what is stored |
 //! | `store.rs` | where it is stored: `store/memory.rs`, or `store/redis.rs` with `scripts/` |
-//! | `nginx.conf`, `Caddyfile` | a proxy in front of three processes |
+//! | `../../nginx.conf` | a proxy in front of three processes |
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
 //! One refresh for all replicas.
 //!
-//! A provider that rotates refresh tokens takes a second use of one for theft and revokes everything
-//! (RFC 9700, section 4.14.2). So a refresh is claimed in the store before the token is sent, and the
-//! store notes just before that the token is about to be sent. If the process dies before that note,
-//! the next one takes over. If it dies after it, nobody can know whether the token was redeemed: it
+//! A provider that rotates refresh tokens treats a second use of one as theft and revokes
+//! everything (RFC 9700, section 4.14.2). So a replica claims the refresh in the store, and then
+//! records there that it is about to send the token. If it dies before that record, the next one
+//! takes over. If it dies afterwards, nobody can know whether the token was redeemed: it
 //! is never sent again, and the user must log in again.
 
 use std::time::Duration;
@@ -19,11 +19,11 @@ use super::{
     store::Claim,
 };
 
-/// How long a request waits for the refresh of another.
+/// How long a request waits for another request's refresh.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often it looks whether that has ended.
+/// How often it checks whether that refresh has finished.
 const LOOK: Duration = Duration::from_millis(100);
-/// For how long the store is asked to take a new token, which is lost otherwise.
+/// How long it keeps trying to store a new token, which would be lost otherwise.
 const KEEP_TRYING: Duration = Duration::from_secs(9);
 
 const BUSY: (StatusCode, &str) = (
@@ -65,8 +65,8 @@ impl Replica {
         }
     }
 
-    /// In a task of its own, which a shutdown waits for: when a browser hangs up, a rotated token
-    /// must not be lost half way.
+    /// In a separate task, which a shutdown waits for: if a browser disconnects, a rotated token
+    /// must not be lost halfway.
     async fn refresh(
         &self,
         key: String,
@@ -101,15 +101,15 @@ impl Replica {
             // Nobody knows whether the provider has redeemed the token, so it is not sent again.
             Err(Error::ProviderTimeout) => Err(Error::ProviderTimeout),
             Err(error) => {
-                // The provider has refused, and the next request tries again.
+                // The provider has refused, or has failed; the next request tries again.
                 self.store.release(key, attempt).await?;
                 Err(error)
             }
         }
     }
 
-    /// Stores the new token. If the session has ended meanwhile, nobody would ever use it: it is
-    /// revoked.
+    /// Stores the new token. If the session has ended in the meantime, nobody would ever use the
+    /// token, so it is revoked.
     async fn keep(&self, key: &str, attempt: &str, token: Token) -> Result<AccessToken> {
         let sealed = self.seal_token(key, &token);
         let deadline = Instant::now() + KEEP_TRYING;

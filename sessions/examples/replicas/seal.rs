@@ -9,11 +9,11 @@ use aws_lc_rs::{
 use common::settings::Secrets;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What each stored value begins with. Whatever begins with something else is not read.
+/// The first byte of each stored value. A value with another version is not read.
 const VERSION: u8 = 1;
 
-/// Encrypts values for one place each: whoever can write to the store can neither read a value,
-/// nor change one, nor put one where another belongs.
+/// Encrypts each value for one place: an attacker who can write to the store can neither read a
+/// value, nor change one, nor move one to another place.
 ///
 /// They can put back an older value of the same place. Only a store that others cannot write to
 /// prevents that.
@@ -30,7 +30,7 @@ impl fmt::Debug for Seal {
 }
 
 impl Seal {
-    /// With keys derived from the secrets, not the secrets themselves: these sign cookies too.
+    /// Uses keys derived from the secrets, not the secrets themselves, which also protect cookies.
     pub fn new(secrets: &Secrets) -> Self {
         let salt = Salt::new(HKDF_SHA256, b"sessions/replicas");
         let keys = secrets.iter().map(|secret| salt.extract(secret.as_bytes()));
@@ -48,8 +48,8 @@ impl Seal {
         [&[VERSION], &nonce.as_ref()[..], &text].concat()
     }
 
-    /// Decrypts what was sealed for this place. Nothing when it was not, or with another secret, or
-    /// by another version of this program.
+    /// Decrypts a value that was sealed for this place. `None` if it was sealed for another place,
+    /// with another secret, or by another version of this program.
     pub fn open<T: DeserializeOwned>(&self, place: &str, sealed: &[u8]) -> Option<T> {
         let (version, sealed) = sealed.split_first()?;
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
@@ -66,7 +66,7 @@ impl Seal {
     }
 }
 
-/// Each place has a key of its own: a value is worth nothing elsewhere, and no key encrypts so much
+/// Each place has its own key, so a value is useless elsewhere, and no key encrypts so much
 /// that random nonces could repeat.
 fn key(prk: &Prk, place: &str) -> RandomizedNonceKey {
     let mut key = [0; 32];

@@ -15,9 +15,10 @@ use tower_cookies::Cookies;
 
 use super::{Replica, store::Stored};
 
-/// How long a session lasts, from the login on. The store judges it, by its own clock.
+/// How long a session lasts after the login, by the clock of the store.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
-/// How much longer the cookie lasts: the clock of one replica must not end what the store still has.
+/// How much longer the cookie lasts: a replica whose clock is fast must not end a session that the
+/// store still has.
 const CLOCK_SKEW: Duration = Duration::from_hours(1);
 /// How much of a browser's name is kept, in characters.
 const MAX_BROWSER: usize = 200;
@@ -27,25 +28,25 @@ const SESSION: &str = "session";
 /// A session as the store has it.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Where it is stored: a hash of its id, so that whoever reads the store learns no id.
+    /// Where it is stored: a hash of its id, so that an attacker who reads the store learns no id.
     pub key: String,
     /// Who is logged in.
     pub identity: Identity,
-    /// The provider's token, encrypted; see [`Replica::token`].
+    /// The provider's token, encrypted; see [`Replica::open_token`].
     pub stored: Stored,
 }
 
 /// What is stored of a login and never changes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Login {
     pub identity: Identity,
     /// In Unix seconds.
     pub since: u64,
-    /// As it names itself.
+    /// The `User-Agent` that the browser sent.
     pub browser: String,
 }
 
-/// The provider's token as it is stored. When it expires is stored besides, by the store's clock.
+/// The provider's token as it is stored. Its expiry is stored separately, by the store's clock.
 #[derive(Serialize, Deserialize)]
 pub struct KeptToken {
     pub access_token: AccessToken,
@@ -55,7 +56,7 @@ pub struct KeptToken {
 /// The guard: a handler that takes a `LoggedIn` is for logged-in users; anyone else gets 401. One
 /// that takes an `Option<LoggedIn>` is for everybody.
 ///
-/// It asks the store at each request, so a logout holds everywhere from the next request on, also
+/// It asks the store at each request, so a logout takes effect everywhere at the next request, even
 /// for copies of the cookie.
 #[derive(Debug)]
 pub struct LoggedIn(pub Session);
@@ -80,8 +81,8 @@ impl OptionalFromRequestParts<Replica> for LoggedIn {
 }
 
 impl Replica {
-    /// Begins a session. Its id is new, so nobody can have planted it before the login. It replaces
-    /// the session that this browser had.
+    /// Begins a session. Its id is new, so nobody can have planted it before the login (session
+    /// fixation). It replaces this browser's previous session.
     pub async fn begin(
         &self,
         cookies: &Cookies,
@@ -113,8 +114,8 @@ impl Replica {
         keys.sign(cookies, SESSION, &id, lifetime)
     }
 
-    /// The session of this browser. It must be of this provider: another one's token must not be
-    /// sent to this one.
+    /// The session of this browser. It must belong to this provider: another provider's token must
+    /// not be sent to this one.
     pub async fn session(&self, cookies: &Cookies) -> Result<Option<Session>> {
         let id: Option<String> = self.oauth.cookie_keys().verify(cookies, SESSION);
         match id {
@@ -158,7 +159,7 @@ impl Replica {
         self.seal.open(&token_of(key), sealed)
     }
 
-    /// What is known of a login.
+    /// Decrypts what is stored about a login.
     pub fn open_login(&self, key: &str, sealed: &[u8]) -> Option<Login> {
         self.seal.open(&login_of(key), sealed)
     }
@@ -170,8 +171,8 @@ pub fn valid_for(token: &Token) -> Option<u64> {
     token.expires_at.map(|end| end.saturating_sub(unix_now()))
 }
 
-/// The key of all sessions of one user. It is a hash, as an id may contain anything; the lengths
-/// keep `a` and `bc` apart from `ab` and `c`.
+/// The key of all sessions of one user. It is a hash, because an id may contain anything; the
+/// length keeps `a` and `bc` apart from `ab` and `c`.
 pub fn user_key(identity: &Identity) -> String {
     let Identity {
         provider, subject, ..

@@ -18,13 +18,13 @@ pub const REDIS_URL: Setting = Setting {
     help: "The Redis or Valkey that keeps the sessions of all processes, as redis:// or rediss:// (TLS).",
 };
 
-/// How many sessions a user has at most; the oldest ends for the next.
+/// How many sessions a user may have; the oldest ends to make room for the next.
 const MAX_SESSIONS: usize = 100;
-/// How long a claimed refresh may take until its token is about to be sent, in milliseconds. That
+/// How long a claimed refresh may take before its token is sent, in milliseconds. That
 /// is one request to the store.
 const UNSENT: u64 = 2_000;
-/// How long it may take from then on, in milliseconds: the provider's time limit of 10 s, and the
-/// way to the store.
+/// How long it may take after that, in milliseconds: the 10 s limit of a request to the provider,
+/// and one request to the store.
 const SENT: u64 = 12_000;
 
 /// The memory of this process, or a Redis for any number of processes.
@@ -44,7 +44,6 @@ pub struct Stored {
 }
 
 /// A session in the list of its user's.
-#[derive(Debug)]
 pub struct Listed {
     pub key: String,
     pub login: Vec<u8>,
@@ -55,18 +54,18 @@ pub struct Listed {
 /// Who may refresh the token of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// This attempt, until [`Store::finish`] or [`Store::release`].
+    /// This attempt may, until [`Store::finish`] or [`Store::release`].
     Yours,
-    /// Another attempt.
+    /// Another attempt may.
     Wait,
-    /// The token is another by now.
+    /// Nobody: the token has changed in the meantime.
     Changed,
-    /// The session has ended, or its token was abandoned.
+    /// Nobody: the session has ended, or its token was abandoned.
     Gone,
 }
 
 impl Store {
-    /// The store that the settings name. `None` after a problem was noted.
+    /// The store that the settings name. `None` after recording a problem.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if settings.get("REDIS_URL").is_none() {
             let notice = "sessions are kept in memory; set REDIS_URL to share and keep them";
@@ -84,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Stores a session whose token is valid for so many seconds.
+    /// Stores a session whose token is valid for `valid_for` seconds.
     pub async fn begin(
         &self,
         key: &str,
@@ -99,7 +98,7 @@ impl Store {
         Ok(())
     }
 
-    /// A session, which is thereby seen.
+    /// Loads a session, and records that it was seen now.
     pub async fn load(&self, key: &str) -> Result<Option<Stored>> {
         match self {
             Self::Memory(memory) => Ok(memory.load(key)),
@@ -139,7 +138,7 @@ impl Store {
         }
     }
 
-    /// Notes that the refresh token is about to be sent; whether it may be.
+    /// Records that the refresh token is about to be sent. Returns whether it may be.
     pub async fn will_send(&self, key: &str, attempt: &str) -> Result<bool> {
         match self {
             Self::Memory(memory) => Ok(memory.will_send(key, attempt)),
@@ -147,7 +146,7 @@ impl Store {
         }
     }
 
-    /// Stores the new token and ends the attempt. Whether there was still something to end.
+    /// Stores the new token and ends the attempt. Returns whether the attempt was still there.
     pub async fn finish(
         &self,
         key: &str,
@@ -161,7 +160,7 @@ impl Store {
         }
     }
 
-    /// Ends the attempt and keeps the token.
+    /// Ends the attempt and keeps the old token.
     pub async fn release(&self, key: &str, attempt: &str) -> Result<()> {
         match self {
             Self::Memory(memory) => memory.release(key, attempt),

@@ -10,7 +10,7 @@ use super::{
     session::{LoggedIn, Session, user_key},
 };
 
-/// `GET /users/me`: what the provider knows of the user.
+/// `GET /users/me`: what the provider knows about the user.
 pub async fn me(
     LoggedIn(session): LoggedIn,
     State(replica): State<Replica>,
@@ -41,8 +41,8 @@ impl Replica {
         if !matches!(user, Err(Error::NotLoggedIn)) {
             return user;
         }
-        // Another request may have refreshed the token meanwhile, with which some providers revoke
-        // the old access token.
+        // Another request may have refreshed the token in the meantime, and some providers then
+        // revoke the old access token.
         let session = self.load(session.key.clone()).await?;
         let session = session.ok_or(Error::NotLoggedIn)?;
         let next = self.fresh_access_token(session).await?;

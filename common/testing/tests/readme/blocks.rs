@@ -24,7 +24,7 @@ pub struct Block {
     pub text: String,
     /// The line before it.
     pub before: String,
-    /// Whether nothing stands between the previous block and this one.
+    /// Whether there is nothing between the previous block and this one.
     pub follows: bool,
 }
 
@@ -96,7 +96,7 @@ impl Readme {
         root().join(folder).join(link)
     }
 
-    /// What stands in backticks in the prose, with its line.
+    /// The spans in backticks in the prose, with their lines.
     pub fn spans(&self) -> impl Iterator<Item = (usize, &str)> {
         let spans = |line: &str| line.matches('`').count();
         self.prose.iter().flat_map(move |(number, line)| {

@@ -31,7 +31,7 @@ pub fn problems(readme: &Readme) -> Vec<String> {
     problems
 }
 
-/// The links of a line: what stands before each, its text, and its target.
+/// The links of a line: what comes before each, its text, and its target.
 pub fn of_line(line: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     line.match_indices("](").filter_map(|(middle, _)| {
         let start = line[..middle].rfind('[')?;

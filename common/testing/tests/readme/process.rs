@@ -35,7 +35,7 @@ impl Process {
         Self { child, lines }
     }
 
-    /// The next line; none once it has ended. A process that hangs is ended.
+    /// The next line, or `None` once the process has ended. A process that hangs is killed.
     pub fn line(&mut self) -> Option<String> {
         let line = self.lines.recv_timeout(DEADLINE);
         if line == Err(RecvTimeoutError::Timeout) {
@@ -56,7 +56,7 @@ impl Drop for Process {
     }
 }
 
-/// A command that knows nothing of this machine but its programs.
+/// A command that gets nothing of this machine's environment but the `PATH`.
 pub fn command(program: &str, directory: &Path) -> Command {
     let mut command = Command::new(program);
     command

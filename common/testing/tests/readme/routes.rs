@@ -65,7 +65,7 @@ fn unknown(readme: &Readme) -> Vec<String> {
         .collect()
 }
 
-/// Whether a text has this route as a whole: in backticks, after a method or in a URL.
+/// Whether a text names this whole route: in backticks, after a method or in a URL.
 fn names_route(text: &str, route: &str) -> bool {
     text.match_indices(route).any(|(at, _)| {
         let before = text[..at].chars().next_back().unwrap_or(' ');

@@ -82,7 +82,7 @@ fn run_blocks<'a>(readme: &'a Readme, name: &str) -> Report<'a> {
 /// A log may be shown before the walkthrough that writes it, or in another document.
 fn check_logs(report: &mut Report<'_>, logs: &[String]) {
     for block in report.readme.blocks.iter().filter(|block| is_log(block)) {
-        // Of the log that has most of it, the first line that is not in it.
+        // The first line that is missing from the log that matches furthest.
         let missing = logs.iter().map(|log| find_in_log(&block.text, log));
         let missing = missing.max_by_key(|missing| missing.unwrap_or(usize::MAX));
         if let Some(index) = missing.unwrap_or(Some(0)) {
@@ -98,7 +98,7 @@ fn run_section(report: &mut Report<'_>, directory: PathBuf, blocks: &[Block]) {
     while let Some(block) = blocks.next() {
         match &*block.language {
             "sh" => {}
-            // Their syntax is another program's matter.
+            // Not checked here: their syntax belongs to other programs.
             "mermaid" | "caddyfile" => continue,
             "json" | "text" if is_log(block) => continue,
             "json" | "text" => {
@@ -186,8 +186,8 @@ impl Section {
         }
     }
 
-    /// Runs a block in the shell; returns what it prints. Where that is shown it is what counts,
-    /// else the exit code is.
+    /// Runs a block in the shell and returns what it prints. If the README shows that, it is
+    /// compared; otherwise the exit code must be 0.
     fn run(&mut self, block: &str, shown: bool) -> Result<String, String> {
         let block = self.ports.real(block);
         let exit_code = if shown { "set +e" } else { "set -e" };
@@ -195,7 +195,7 @@ impl Section {
         let errors = self.directory.with_extension("stderr");
         fs::write(&errors, "").expect("those of the block before are not needed");
         let stdin = self.shell.child.stdin.as_mut().expect("it is piped");
-        // When the shell has ended already, that is what its output says.
+        // If the shell has ended already, its output says so.
         let _ = stdin.write_all(script.as_bytes());
         let mut printed = String::new();
         while let Some(line) = self.shell.line() {
@@ -213,8 +213,8 @@ impl Section {
         ))
     }
 
-    /// Starts the program of a `cargo run`, and returns what it prints until it is up, or all
-    /// when it ends by itself.
+    /// Starts the program of a `cargo run` and returns what it prints until it is up, or all of its
+    /// output if it ends by itself.
     fn start(&mut self, block: &str, shown: bool) -> Result<String, String> {
         let (settings, cargo_run) = block.split_once("cargo run").expect("such a block");
         let (program, arguments) = program(cargo_run)?;
@@ -230,7 +230,7 @@ impl Section {
             }
         }
         let (mut server, mut printed) = (Process::start(&mut command), String::new());
-        // The last line of a start, after `listening on` and what goes with that.
+        // The last line that a server prints at startup, after `listening on`.
         while !printed.contains(" INFO open http") {
             let Some(line) = server.line() else {
                 if printed.contains("cannot be bound") && self.stop_servers() {
@@ -249,7 +249,8 @@ impl Section {
         Ok(self.ports.shown(&printed))
     }
 
-    /// As a person does before another one is started on the same port; whether there was one.
+    /// Stops the servers, as a person does before starting another one on the same port. Returns
+    /// whether there were any.
     fn stop_servers(&mut self) -> bool {
         let any = !self.servers.is_empty();
         for (mut server, mut log) in self.servers.drain(..) {

@@ -114,7 +114,7 @@ fn in_file(file: &str, known: &Known) -> Vec<String> {
     problems
 }
 
-/// Settings that are not listed, or listed twice, or no settings.
+/// Settings that are not listed or are listed twice, and names that are not settings.
 fn names(file: &str, listed: &[(usize, &str)], known: &Known) -> Vec<String> {
     let count = |name: &str| listed.iter().filter(|(_, listed)| *listed == name).count();
     let missing = known.keys().filter(|name| count(name) == 0);

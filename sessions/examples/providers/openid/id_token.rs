@@ -20,14 +20,14 @@ pub struct IdClaims {
     azp: Option<String>,
     iat: u64,
     nonce: Option<String>,
-    /// What else it says of the user.
+    /// What else it says about the user.
     #[serde(flatten)]
     pub user: Map<String, Value>,
 }
 
 impl OpenId {
-    /// Checks the ID token (OpenID Connect Core, section 3.1.3.7). The TLS connection alone would
-    /// do for a token straight from the provider; the signature holds whichever way it came.
+    /// Checks the ID token (OpenID Connect Core, section 3.1.3.7). TLS would be enough for a token
+    /// that comes straight from the provider; the signature protects it whichever way it came.
     pub async fn verify(&self, login: &Login) -> Result<IdClaims> {
         let token = login.token.id_token.as_ref();
         let token = &token.ok_or_else(|| bad("there is none"))?.0;
@@ -40,7 +40,7 @@ impl OpenId {
         let validation = self.validation(header.alg);
         let claims: IdClaims = jsonwebtoken::decode(token, &key, &validation)
             .map_err(|error| match error.kind() {
-                // It quotes what the provider has written.
+                // The message would quote what the provider sent.
                 ErrorKind::Json(_) => bad("claims that are missing or of another type"),
                 kind => bad(&format!("{kind:?}")),
             })?
@@ -64,7 +64,7 @@ impl OpenId {
         if claims.iss != self.0.issuer || claims.sub.is_empty() {
             return Err("a wrong issuer, or no subject");
         }
-        // For several audiences it must say to which it was issued.
+        // With several audiences, `azp` must name the client that it was issued to.
         let is_ours = match &claims.azp {
             Some(azp) => azp == self.client_id(),
             None => claims.aud.as_array().is_none_or(|all| all.len() == 1),

@@ -34,8 +34,8 @@ impl Keys {
 }
 
 impl OpenId {
-    /// The provider's key of this name. Keys are kept, and fetched once more when the name is new;
-    /// of a key without a name nobody knows whether it is still the same.
+    /// The provider's key with this id. Keys are cached, and fetched again when the id is unknown.
+    /// Without an id they are always fetched, because the key may have changed.
     pub async fn key(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey> {
         let mut keys = self.0.keys.kept();
         if kid.is_none() || find(&keys, kid, algorithm).is_none() {
@@ -55,7 +55,7 @@ impl OpenId {
     }
 }
 
-/// The one key that can have made such a signature; without a name there must be no choice.
+/// The key that made this signature. Without an id there must be only one candidate.
 fn find<'a>(keys: &'a [Jwk], kid: Option<&str>, algorithm: Algorithm) -> Option<&'a Jwk> {
     let wanted = match algorithm {
         Algorithm::ES256 => KeyAlgorithm::ES256,

@@ -1,4 +1,4 @@
-//! The memory of this process: for one process alone, and until it ends.
+//! The memory of this process: for a single process, and only until it ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::super::session::LIFETIME;
 use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
-/// How many sessions are kept; the oldest is forgotten for the next.
+/// How many sessions are kept; the oldest makes room for the next.
 const MAX: usize = 10_000;
 
-/// Sessions, and the keys of those of each user.
+/// The sessions, and the keys of each user's sessions.
 #[derive(Clone, Debug)]
 pub struct Memory {
     sessions: Arc<Expiring<Entry>>,

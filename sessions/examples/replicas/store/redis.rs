@@ -1,7 +1,7 @@
 //! Redis or Valkey, for any number of processes.
 //!
-//! A session is one hash, and besides it there is a sorted set of the keys of each user's sessions.
-//! Each step is one script, so it happens at once or not at all, by the one clock of Redis.
+//! A session is one hash; each user also has a sorted set with the keys of their sessions. Each
+//! step is one script, so it is atomic, and Redis's clock is the only one that counts.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,8 +18,11 @@ use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How long one step may take. A request has a few of them, and 3 s for all.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
+/// How long connecting, or a response, may take: less than a step, so that the connection is
+/// dropped first and the next step gets a new one.
+const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 
-/// One connection for all requests, which comes back by itself.
+/// One connection for all requests, which reconnects by itself.
 #[derive(Clone)]
 pub struct Redis {
     connection: ConnectionManager,
@@ -45,8 +48,8 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// The Redis of `REDIS_URL`, which need not be up yet. It is there after an HTTP client, which
-    /// has chosen the cryptography of TLS.
+    /// The Redis of `REDIS_URL`, which need not be up yet. Call this after creating an HTTP client,
+    /// which chooses the cryptography for TLS.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if settings.get("SESSION_SECRET").is_none() {
             let what = "is missing; all processes that share a Redis must share it";
@@ -74,20 +77,20 @@ impl Redis {
     fn new(client: Client) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(TIME_LIMIT))
-            .set_response_timeout(Some(TIME_LIMIT));
+            .set_connection_timeout(Some(CONNECTION_LIMIT))
+            .set_response_timeout(Some(CONNECTION_LIMIT));
         Ok(Self {
             connection: ConnectionManager::new_lazy_with_config(client, config)?,
             scripts: Arc::new(Scripts::new()),
         })
     }
 
-    /// Writes something: a full Redis and a copy that is read-only are no use.
+    /// Writes something: a full Redis or a read-only replica is of no use.
     pub async fn check(&self) -> Result<()> {
-        let mut connection = self.connection.clone();
         let mut command = redis::cmd("SET");
-        command.arg(&["replicas:ready", "1", "PX", "1000"]);
-        within(command.exec_async(&mut connection)).await
+        let command = &*command.arg(&["replicas:ready", "1", "PX", "1"]);
+        self.step(|mut connection| async move { command.exec_async(&mut connection).await })
+            .await
     }
 
     pub async fn begin(
@@ -163,8 +166,31 @@ impl Redis {
     }
 
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
-        let mut connection = self.connection.clone();
-        within(script.invoke_async(&mut connection)).await
+        self.step(|mut connection| async move { script.invoke_async(&mut connection).await })
+            .await
+    }
+
+    /// The result of a step, or 503 with `Retry-After`.
+    ///
+    /// A step that finds the connection broken is run once more, on a new connection: a script that
+    /// runs twice leaves the same state.
+    async fn step<T, F>(&self, step: impl Fn(ConnectionManager) -> F) -> Result<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let twice = async {
+            match step(self.connection.clone()).await {
+                Err(error) if error.is_io_error() && !error.is_timeout() => {
+                    step(self.connection.clone()).await
+                }
+                result => result,
+            }
+        };
+        let failed = |error: RedisError| Error::Database(format!("Redis: {error}"));
+        match timeout(TIME_LIMIT, twice).await {
+            Ok(result) => result.map_err(failed),
+            Err(_) => Err(Error::Database("Redis: no response in time".into())),
+        }
     }
 }
 
@@ -184,16 +210,7 @@ impl Scripts {
     }
 }
 
-/// The result of a step, or 503 with `Retry-After`.
-async fn within<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T> {
-    let failed = |error: RedisError| Error::Database(format!("Redis: {error}"));
-    match timeout(TIME_LIMIT, step).await {
-        Ok(result) => result.map_err(failed),
-        Err(_) => Err(Error::Database("Redis: no response in time".into())),
-    }
-}
-
-/// A fragment could say `#insecure`, which checks no certificate.
+/// Rejects a fragment, which could be `#insecure` and turn off certificate checks.
 fn client(url: &str) -> RedisResult<Client> {
     let wrong = || {
         RedisError::from((
