@@ -18,6 +18,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
 
 use crate::{password, scopes::SCOPES};
 
+/// Where Swagger UI receives its codes and tokens.
+pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -54,16 +57,24 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Swagger UI out of this binary: nothing comes from another host. It calls `PUBLIC_URL`, which
-/// browsers allow to pages of that origin alone: who typed `localhost` is sent on.
+/// The documents of this server.
 pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
-    let config = Config::from("/openapi.json")
-        .oauth2_redirect_url(public_url.join("/docs/oauth2-redirect.html"));
-    let client = oauth::Config::new()
-        .client_id("swagger")
-        .scopes(vec!["some.scope".to_owned()]);
+    let client = oauth::Config::new().scopes(vec!["some.scope".to_owned()]);
+    swagger(public_url, openapi(public_url), client)
+}
+
+/// Swagger UI for this API, served from this binary: nothing is loaded from another host. It calls
+/// `PUBLIC_URL`, which browsers allow only to pages of that origin: anyone who typed `localhost` is
+/// redirected.
+pub fn swagger<S: Clone + Send + Sync + 'static>(
+    public_url: &PublicUrl,
+    api: utoipa::openapi::OpenApi,
+    client: oauth::Config,
+) -> Router<S> {
+    let config = Config::from("/openapi.json").oauth2_redirect_url(public_url.join(REDIRECT));
+    let client = client.client_id("swagger");
     let own_host = from_extractor_with_state::<PublicHost, _>(public_url.clone());
-    let api = Json(openapi(public_url));
+    let api = Json(api);
     Router::from(SwaggerUi::new("/docs").config(config).oauth(client))
         .layer(map_response(allow_swagger))
         .layer(own_host)

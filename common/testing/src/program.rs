@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    env::{self, consts::EXE_SUFFIX},
+    env::{self, consts::EXE_EXTENSION},
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
@@ -88,6 +88,11 @@ impl Program {
             start,
             rest: vec![rest_of(log), errors],
         })
+    }
+
+    /// What it printed until it was up.
+    pub fn started(&self) -> &str {
+        &self.start
     }
 
     /// Where it listens.
@@ -258,13 +263,23 @@ pub fn default_ports() -> File {
 /// # Panics
 /// When it was not built, as with `cargo test --test`.
 pub fn example(package: &str, name: &str) -> String {
+    let hint = format!("cargo build -p {package} --example {name}");
+    built(&Path::new("examples").join(name), &hint)
+}
+
+/// The binary of another package, which `cargo test --workspace` builds.
+///
+/// # Panics
+/// When it was not built.
+pub fn binary(package: &str) -> String {
+    built(Path::new(package), &format!("cargo build -p {package}"))
+}
+
+fn built(name: &Path, hint: &str) -> String {
     let test = env::current_exe().expect("this test");
     let target = test.ancestors().nth(2).expect("target/debug");
-    let binary = target.join("examples").join(format!("{name}{EXE_SUFFIX}"));
-    assert!(
-        binary.is_file(),
-        "it is not built: cargo build -p {package} --example {name}"
-    );
+    let binary = target.join(name).with_extension(EXE_EXTENSION);
+    assert!(binary.is_file(), "it is not built: {hint}");
     binary
         .into_os_string()
         .into_string()

@@ -9,7 +9,9 @@ use axum::{
 use common::{Error, error::OAuthError, params::Unchecked, server::PublicHost};
 use tower_cookies::Cookies;
 
-use super::{consent, login, request::Request, settings::Server};
+use super::{
+    consent, login, request::Request, session::Session, settings::Server, tokens::IdClaims,
+};
 
 /// `GET /authorize?…`: a client sends a browser here.
 pub async fn authorize(
@@ -41,8 +43,14 @@ impl Server {
             .session(cookies)
             .await
             .map_err(|error| request.unavailable(&error))?;
-        let Some(session) = session.filter(|session| request.accepts(session)) else {
-            return request.ask(LOGIN_REQUIRED, || login::page(Some(&request), None));
+        let expected = self.expected_user(&request).await?;
+        let accepts = |session: &Session| {
+            let is_expected = |user: &String| *user == session.account.username;
+            request.accepts(session) && expected.as_ref().is_none_or(is_expected)
+        };
+        let Some(session) = session.filter(accepts) else {
+            let as_whom = expected.map(|_| "Log in as the user whom the application expects");
+            return request.ask(LOGIN_REQUIRED, || login::page(Some(&request), as_whom));
         };
         let scopes = self.granted(&request, &session);
         let consented = self.has_consented(&request, &session, &scopes).await;
@@ -54,6 +62,17 @@ impl Server {
         let code = self.issue_code(&self.db, &request, &session, &scopes).await;
         let code = code.map_err(|error| request.unavailable(&error))?;
         Ok(request.redirect_with_code(&code))
+    }
+
+    /// The user whom the client names with an ID token that it got here. It must not get tokens for
+    /// anyone else, even if they are logged in now (OpenID Connect Core, section 3.1.2.2).
+    async fn expected_user(&self, request: &Request) -> Result<Option<String>, Response> {
+        let Some(token) = request.oauth.params.get("id_token_hint") else {
+            return Ok(None);
+        };
+        let hint = self.id_token_hint(token).await?;
+        let is_its_own = |hint: &IdClaims| hint.aud == request.oauth.client_id;
+        Ok(hint.filter(is_its_own).map(|hint| hint.sub))
     }
 }
 

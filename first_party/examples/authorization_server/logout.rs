@@ -138,8 +138,8 @@ impl Server {
         })
     }
 
-    /// The claims of one of our ID tokens, even an expired one (section 2).
-    async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
+    /// The claims of one of our ID tokens, even an expired one (RP-Initiated Logout, section 2).
+    pub async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
         let parts = token.rsplit_once('.').and_then(|(message, signature)| {
             let (header, claims) = message.split_once('.')?;
             Some((

@@ -4,9 +4,10 @@ use common::{
     random_token,
     settings::{Setting, Settings, check_endpoint, is_published},
 };
+use first_party::docs::REDIRECT;
 use url::Url;
 
-use super::{clients::Client, docs, scopes::names};
+use super::{clients::Client, scopes::names};
 
 /// The settings of the only client that is not built in.
 pub const CLIENT_SETTINGS: &[Setting] = &[
@@ -35,7 +36,7 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
 /// The clients, and the commands for the demo client if there is one. `None` after recording a
 /// problem.
 pub fn clients(settings: &mut Settings) -> Option<(Vec<Client>, Option<String>)> {
-    let swagger = settings.public_url().join(docs::REDIRECT);
+    let swagger = settings.public_url().join(REDIRECT);
     let mut clients = vec![client("swagger", None, vec![swagger])];
     if settings.get("AS_CLIENT_ID").is_some() {
         clients.push(registered(settings)?);

@@ -181,7 +181,7 @@ impl Request {
     }
 }
 
-const CARRIED: [&str; 10] = [
+const CARRIED: [&str; 11] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -192,6 +192,7 @@ const CARRIED: [&str; 10] = [
     "code_challenge_method",
     "prompt",
     "max_age",
+    "id_token_hint",
 ];
 
 const REQUEST_NOT_SUPPORTED: OAuthError = OAuthError {

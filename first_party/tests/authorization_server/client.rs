@@ -26,6 +26,7 @@ pub const CALLBACK: &str = "http://127.0.0.1:5000/auth";
 pub const OFFLINE: &str = "openid profile email offline_access some.scope";
 
 /// A login that is about to begin, as the client remembers it.
+#[derive(Clone)]
 pub struct Login {
     pub verifier: String,
     pub state: String,
