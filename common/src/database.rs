@@ -151,7 +151,11 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
         settings.warning(what.into());
     }
     let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
-    let pool = several(quiet(&format!("sqlite:{path}?mode=rwc"))?).await?;
+    let pool = several(
+        AnyPoolOptions::new(),
+        quiet(&format!("sqlite:{path}?mode=rwc"))?,
+    )
+    .await?;
     // Readers do not wait for a writer; the file itself remembers this.
     const READERS: &str = "PRAGMA journal_mode = WAL";
     sqlx::query(READERS).execute(&pool).await?;
@@ -182,7 +186,12 @@ async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
     }
     // The cryptography of TLS, unless the program has chosen another before.
     let _ = ring::default_provider().install_default();
-    several(quiet(url)?).await
+    let pool = AnyPoolOptions::new().after_connect(|connection, _| {
+        // As SQLite does: a request waits for another's lock, and not for ever.
+        let wait = sqlx::query("SET lock_timeout = '5s'").execute(connection);
+        Box::pin(async move { wait.await.map(drop) })
+    });
+    several(pool, quiet(url)?).await
 }
 
 fn is_this_machine(options: &PgConnectOptions) -> bool {
@@ -191,10 +200,8 @@ fn is_this_machine(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || host == "localhost" || is_loopback()
 }
 
-async fn several(options: AnyConnectOptions) -> sqlx::Result<AnyPool> {
-    let pool = AnyPoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(PATIENCE);
+async fn several(pool: AnyPoolOptions, options: AnyConnectOptions) -> sqlx::Result<AnyPool> {
+    let pool = pool.max_connections(4).acquire_timeout(PATIENCE);
     pool.connect_with(options).await
 }
 
