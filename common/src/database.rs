@@ -96,6 +96,7 @@ pub fn cannot_be_used(error: &MigrateError) -> String {
         MigrateError::Execute(sqlx::Error::PoolTimedOut) => {
             format!("cannot be used: no answer within {} s", PATIENCE.as_secs())
         }
+        MigrateError::Execute(error) => format!("cannot be used: {error}"),
         error => format!("cannot be used: {error}"),
     }
 }

@@ -39,7 +39,7 @@ const SQL: [&str; 6] = [
 ];
 
 /// The example with these settings, and what its routes share.
-async fn server_with(vars: &[(&str, &str)]) -> (Server, Users) {
+pub async fn server_with(vars: &[(&str, &str)]) -> (Server, Users) {
     let mut shared = None;
     let app = |users: Users| {
         shared = Some(users.clone());
@@ -53,7 +53,7 @@ async fn server() -> (Server, Users) {
     server_with(&[]).await
 }
 
-async fn log_in(server: &Server, username: &str, password: &str, scope: &str) -> Answer {
+pub async fn log_in(server: &Server, username: &str, password: &str, scope: &str) -> Answer {
     ask(
         server,
         &[
@@ -65,7 +65,7 @@ async fn log_in(server: &Server, username: &str, password: &str, scope: &str) ->
     .await
 }
 
-async fn token_of_johndoe(server: &Server) -> String {
+pub async fn token_of_johndoe(server: &Server) -> String {
     let answer = log_in(server, "johndoe", "secret123", "some.scope").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["access_token"]
@@ -74,7 +74,7 @@ async fn token_of_johndoe(server: &Server) -> String {
         .to_owned()
 }
 
-async fn get(server: &Server, path: &str, token: &str) -> Answer {
+pub async fn get(server: &Server, path: &str, token: &str) -> Answer {
     let mut browser = Browser::new();
     let request = browser.request(Method::GET, server.public_url.join(path));
     browser.send(request.bearer_auth(token)).await

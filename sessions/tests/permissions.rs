@@ -24,7 +24,8 @@ use common::{
     unix_now,
 };
 use database::{on_postgres, start};
-use permissions::{Permissions, accounts::Accounts, app};
+pub use permissions::app;
+use permissions::{Permissions, accounts::Accounts};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AnyPool;
@@ -49,12 +50,12 @@ const SQL: [&str; 6] = [
     "\\'; SELECT * FROM sessions WHERE id LIKE '%",
 ];
 
-async fn log_in(server: &Server, name: &str) -> Browser {
+pub async fn log_in(server: &Server, name: &str) -> Browser {
     log_in_with(Browser::new(), server, name).await
 }
 
 /// With a copy of a browser, which is made much sooner than a new one.
-async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
+pub async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
     let done = browser.log_in(server, name).await;
     assert_eq!(
         (done.status, done.location()),
@@ -65,12 +66,12 @@ async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Brows
     browser
 }
 
-async fn status(browser: &mut Browser, server: &Server, path: &str) -> u16 {
+pub async fn status(browser: &mut Browser, server: &Server, path: &str) -> u16 {
     browser.get(url(server, path)).await.status
 }
 
 /// `PUT` grants, `DELETE` revokes.
-async fn change(
+pub async fn change(
     browser: &mut Browser,
     server: &Server,
     method: &str,
@@ -87,7 +88,7 @@ async fn send(browser: &mut Browser, method: &str, url: &str) -> Answer {
 }
 
 /// What each account may do, by its id, as an admin sees it.
-async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Value)> {
+pub async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Value)> {
     let list = admin.get(format!("{origin}/admin/users")).await.json();
     let entry = |user: &Value| {
         let name = user["name"].as_str().unwrap().to_owned();
