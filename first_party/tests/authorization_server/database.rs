@@ -18,6 +18,7 @@ use super::{
         server_of, text, vars,
     },
     example::store,
+    own_database::on_postgres,
 };
 
 async fn shop(own: &[(&'static str, String)]) -> Running {
@@ -64,6 +65,7 @@ async fn a_copy_of_the_database_opens_nothing() {
 async fn a_login_goes_on_after_a_restart_at_any_point() {
     let folder = folder("restart");
     let mut own = kept_in(&folder);
+    own.extend(on_postgres().map(|url| ("DATABASE_URL", url)));
     own.push(("BIND_ADDR", "127.0.0.1:0".into()));
     let mut server = shop(&own).await;
     own.last_mut().expect("it").1 = server.http.addr.to_string();
@@ -377,6 +379,7 @@ fn own_url(folder: &Path) -> String {
 async fn two_processes_on_one_database_are_as_one() {
     let folder = folder("two");
     let mut own = kept_in(&folder);
+    own.extend(on_postgres().map(|url| ("DATABASE_URL", url)));
     own.push(("PUBLIC_URL", "http://localhost:5003".into()));
     let server = shop(&own).await;
     let other = Program::start(&example("first_party", "authorization_server"), &vars(&own));

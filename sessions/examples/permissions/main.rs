@@ -125,8 +125,8 @@ fn refuse_defaults_in_public(settings: &mut Settings) {
         ),
         (
             "DATABASE_URL",
-            "is missing; others can log in here, so name a file that keeps what each may do, such \
-             as sqlite://permissions.db",
+            "is missing; others can log in here, so name what keeps what each may do, such as \
+             sqlite://permissions.db",
         ),
     ];
     if !settings.is_loopback() {

@@ -199,7 +199,7 @@ impl Accounts {
     /// The account of this user, unless it was deleted: only a login makes a new one.
     async fn find(&self, user: &Identity) -> Result<Option<Account>> {
         const SQL: &str = "SELECT id, provider, subject, name FROM accounts
-            WHERE provider = ?1 AND subject = ?2";
+            WHERE provider = $1 AND subject = $2";
         let query = sqlx::query_as(SQL).bind(&user.provider).bind(&user.subject);
         Ok(query.fetch_optional(&self.0).await?)
     }
