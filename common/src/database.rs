@@ -158,8 +158,8 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
     )
     .await?;
     // Readers do not wait for a writer; the file itself remembers this.
-    const READERS: &str = "PRAGMA journal_mode = WAL";
-    sqlx::query(READERS).execute(&pool).await?;
+    let wal = sqlx::query("PRAGMA journal_mode = WAL");
+    wal.execute(&pool).await?;
     Ok(pool)
 }
 
