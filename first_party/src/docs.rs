@@ -1,4 +1,4 @@
-//! `/docs` and `/openapi.json`: the API, to read and to try.
+//! `/docs` and `/openapi.json`: the API, to read about and to try.
 
 use axum::{
     Json, Router,
@@ -33,7 +33,7 @@ pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
 )]
 struct Api;
 
-/// The document, with where to get a token on this server.
+/// The `OpenAPI` document, which says where to get a token on this server.
 fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     let flows = [
         Flow::Password(Password::new(

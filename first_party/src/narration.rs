@@ -1,4 +1,4 @@
-//! What the log and `GET /flow` tell of the two grants: never the password.
+//! What the log and `GET /flow` say about the two grants: never the password.
 
 use axum::response::Response;
 use common::{

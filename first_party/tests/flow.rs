@@ -30,7 +30,7 @@ fn request(server: &Server, state: &str) -> String {
     )
 }
 
-/// An implicit grant from the form to the address with the token in it.
+/// An implicit grant from the form to the redirect with the token.
 async fn implicit_grant(server: &Server, state: &str) -> String {
     let mut browser = Browser::new();
     let path = format!("/login?{}", request(server, state));

@@ -8,9 +8,9 @@
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
 //! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
-//! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
+//! | [`ended`] | the sessions that have ended recently, whose requests may still be in progress |
 //! | [`refresh`] | the provider's token, renewed when it has expired |
-//! | [`users`] | what logged-in users get |
+//! | [`users`] | the pages for logged-in users |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
 //! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
@@ -99,7 +99,7 @@ pub struct Sessions {
     oauth: OAuth,
     refreshes: Refreshes,
     ended: EndedSessions,
-    /// What goes on after a response; a shutdown waits for it.
+    /// Work that continues after a response; a shutdown waits for it.
     background: TaskTracker,
 }
 
@@ -162,7 +162,7 @@ struct Index {
     flow: bool,
 }
 
-/// `GET /`: who is logged in, and where to go.
+/// `GET /`: shows who is logged in, and where to go next.
 async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index> {
     Page::new(
         "sessions: log in and stay logged in",

@@ -22,7 +22,7 @@ use testing::{
 
 const SERVER: &str = env!("CARGO_BIN_EXE_sessions");
 
-/// What anyone can send, and a server that is told by its proxy who it is would believe.
+/// What anyone can send, and what a server that trusts its proxy's headers would believe.
 const FORGED: [(&str, &str); 9] = [
     ("forwarded", "for=192.0.2.1;host=evil.example;proto=http"),
     ("x-forwarded-for", "127.0.0.1"),
@@ -135,7 +135,7 @@ async fn forged_headers_change_nothing_behind_nginx() {
 
 // check 253
 #[tokio::test]
-async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake() {
+async fn the_longest_cookies_path_and_state_pass_and_more_is_a_client_error() {
     let long = "a".repeat(2_850);
     let user = json!({ "id": "i".repeat(255), "name": "\u{1d11e}".repeat(100) });
     let reply = Reply::json(200, &user);
@@ -205,7 +205,7 @@ async fn whoever_begins_login_after_login_has_to_wait() {
 
 // checks 251, 252
 #[tokio::test]
-async fn caddy_does_with_two_lines() {
+async fn two_lines_are_enough_for_caddy() {
     let provider = Provider::scripted(allow_at_once).await;
     provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
     let fleet = Fleet::behind_caddy(SERVER, &provider, &[]).await;
@@ -223,7 +223,7 @@ async fn caddy_does_with_two_lines() {
     ignores_forged_headers(&fleet).await;
 }
 
-/// That a login and a logout with forged headers are those without.
+/// Asserts that a login and a logout are the same with forged headers as without.
 async fn ignores_forged_headers(fleet: &Fleet) {
     let mut browser = fleet.browser();
     let login = send_forged(&mut browser, Method::GET, &fleet.url("/login")).await;
@@ -276,7 +276,7 @@ fn allow_at_once(seen: &testing::provider::Seen) -> Option<Reply> {
     (seen.path.starts_with("/authorize?")).then(|| Reply::redirect(303, &callback))
 }
 
-/// What the browser speaks with the proxy.
+/// The protocol between the browser and the proxy.
 async fn protocol(browser: &Chromium) -> String {
     let script = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
     let protocol = browser.driver.execute(script, Vec::new()).await.unwrap();

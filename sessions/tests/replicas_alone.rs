@@ -80,7 +80,7 @@ async fn the_list_shows_this_users_sessions_alone() {
 
 // check 232
 #[tokio::test]
-async fn a_copied_cookie_is_worth_nothing_after_the_logout() {
+async fn a_copied_cookie_is_rejected_after_the_logout() {
     let server = start(app, &[]).await;
     let mut browser = Browser::new();
     browser.log_in(&server, "ada").await;

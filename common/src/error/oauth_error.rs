@@ -18,7 +18,7 @@ use super::{
     too_slow,
 };
 
-/// How long an OAuth endpoint may take: less than [`protect`](crate::server::protect) allows every
+/// How long an OAuth endpoint may take: less than [`protect`](crate::server::protect) allows any
 /// request, so that the client gets an OAuth error.
 const OAUTH_TIMEOUT: Duration = Duration::from_secs(12);
 

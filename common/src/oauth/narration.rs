@@ -1,4 +1,4 @@
-//! What the log and `GET /flow` tell of the flow.
+//! What the log and `GET /flow` say about the flow.
 
 use oauth2::{AccessToken, AuthorizationCode, PkceCodeVerifier, RefreshToken};
 use url::Url;

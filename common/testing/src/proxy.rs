@@ -13,13 +13,13 @@ use tokio::{net::TcpStream, time::sleep};
 
 use crate::{Browser, program::Program, provider::Provider};
 
-/// The host name of the application, in place of that of the documents.
+/// The host name of the application, instead of the one in the documentation.
 pub const HOST: &str = "app.example.test";
 /// The header in which nginx says here which replica has answered.
 pub const REPLICA: &str = "x-replica";
-/// What we tell people to put in front of three replicas.
+/// The configuration that we tell people to put in front of three replicas.
 const NGINX: &str = include_str!("../../../sessions/nginx.conf");
-/// What we tell people who have Caddy, and where.
+/// The configuration that we tell people to use with Caddy, from the README.
 const CADDY: &str = "app.example.com\nreverse_proxy 127.0.0.1:5000\n";
 const README: &str = include_str!("../../README.md");
 const SECRET: &str = "the-session-secret-of-all-replicas-0123456789-0123456789-0123456789";
@@ -31,7 +31,7 @@ pub struct Fleet {
     pub replicas: Vec<Program>,
     /// Where browsers find them, such as `https://app.example.test:40000`.
     pub origin: String,
-    /// Whom clients have to trust, as PEM.
+    /// The certificate that clients have to trust, as PEM.
     certificate: String,
     binary: String,
     settings: Vec<(String, String)>,
@@ -111,7 +111,7 @@ fn replica(binary: &str, settings: &[(String, String)], port: &Port) -> Program 
     Program::start(binary, &settings)
 }
 
-/// What starts a proxy, with its port, its folder and the replicas.
+/// The command that starts a proxy, given its port, its folder and the replicas.
 type ProxyCommand = fn(u16, &Path, &[SocketAddr]) -> Command;
 
 /// A proxy's process, which ends when this is dropped.
@@ -144,15 +144,16 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, as with SIGKILL nginx would leave its workers behind.
+        // SIGTERM, because after SIGKILL nginx would leave its workers running.
         let pid = self.process.id().to_string();
         let _ = Command::new("kill").arg(pid).status();
         let _ = self.process.wait();
     }
 }
 
-/// A free port for a program that cannot choose one itself. It is bound here and nobody listens, so
-/// that the system gives it to no other test that asks for any port, and the program can take it.
+/// A free port for a program that cannot choose one itself. It is bound here but not listened on,
+/// so the system does not give it to another test that asks for any free port, and the program can
+/// take it.
 #[derive(Debug)]
 struct Port {
     number: u16,
@@ -192,7 +193,7 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a certificate that nobody signed, under the names that certbot gives; returns it too.
+/// Writes a self-signed certificate, under the file names that certbot uses; returns it too.
 fn certificate_in(folder: &Path) -> String {
     let own = rcgen::generate_simple_self_signed([HOST.to_owned()]);
     let own = own.expect("random numbers make a certificate");
@@ -218,7 +219,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     fs::write(folder.join("app.conf"), app).expect("a file");
     fs::write(folder.join("nginx.conf"), nginx_around(folder)).expect("a file");
     let mut command = Command::new("nginx");
-    // Debian keeps it where only root looks.
+    // Debian installs it in a folder that is only on root's `PATH`.
     let path = env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin"));
     command.arg("-p").arg(folder);
@@ -227,7 +228,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     command
 }
 
-/// What Debian has in /etc/nginx/nginx.conf, for a process that anyone may start.
+/// Replaces Debian's /etc/nginx/nginx.conf, for a process that any user may start.
 fn nginx_around(folder: &Path) -> String {
     let at = folder.display();
     let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
@@ -246,7 +247,7 @@ fn caddy(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     let site = format!("https://{HOST}:{port} {{\n");
     let site = replace(CADDY, "app.example.com\n", &site);
     let site = replace(&site, "127.0.0.1:5000", &replicas[0].to_string());
-    // Besides, a certificate of our own, and no other port.
+    // In addition, our own certificate, and no other port.
     let file = format!(
         "{{\nadmin off\nauto_https disable_redirects\n}}\n\
          {site}bind 127.0.0.1\ntls {at}/fullchain.pem {at}/privkey.pem\n}}\n"
@@ -260,7 +261,7 @@ fn caddy(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     command
 }
 
-/// Replaces what has to be there.
+/// Replaces a string that must be there.
 fn replace(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "no {from:?} in {text}");
     text.replace(from, to)

@@ -1,5 +1,5 @@
-//! OpenID Connect on top of the flow: everything about a provider from one URL (discovery), and a
-//! signed statement of who has logged in (the ID token).
+//! OpenID Connect on top of the flow: everything about a provider comes from one URL (discovery),
+//! and a signed statement says who has logged in (the ID token).
 //!
 //! [`OpenId::begin`] -> [`OpenId::finish`] -> [`OpenId::identity`].
 
@@ -29,8 +29,8 @@ mod keys;
 use discovery::{Discovered, MAX_DISCOVERIES};
 use keys::Keys;
 
-/// A client of one OpenID provider, which is asked for its endpoints when the first user wants to
-/// log in. Cheap to clone.
+/// A client of one OpenID provider, whose endpoints are fetched when the first user logs in. Cheap
+/// to clone.
 #[derive(Clone)]
 pub struct OpenId(Arc<Inner>);
 
@@ -52,8 +52,8 @@ impl OpenId {
     /// A client of the provider with this issuer, which sends users back to
     /// `PUBLIC_URL/auth/{id}`. Nothing is asked of it yet.
     ///
-    /// Fails when the issuer is no URL that can be trusted, or there are no certificates to check it
-    /// with.
+    /// Fails when the issuer is not an acceptable URL, or there are no root certificates to check
+    /// it with.
     pub fn new(
         (id, name): (&str, &str),
         issuer: &str,
@@ -79,7 +79,7 @@ impl OpenId {
         })))
     }
 
-    /// Steps 0 and 1: finds out where, and sends the browser there.
+    /// Steps 0 and 1: finds the authorization endpoint, and sends the browser there.
     pub async fn begin(&self, cookies: &Cookies, next: Option<String>) -> Result<Redirect> {
         let oauth = self.oauth().await?;
         oauth.begin_with_nonce(cookies, next, Some(random_token()))
@@ -91,7 +91,7 @@ impl OpenId {
         oauth.exchange(oauth.verify(cookies, callback)?).await
     }
 
-    /// Step 4: who has logged in, as the ID token says; userinfo must speak of the same user.
+    /// Step 4: who has logged in, as the ID token says; userinfo must be about the same user.
     pub async fn identity(&self, login: &Login) -> Result<Identity> {
         let oauth = self.oauth().await?;
         let claims = self.verify(login).await?;

@@ -22,7 +22,7 @@ use super::{
     openid::OpenId,
 };
 
-/// The settings that switch a provider on.
+/// The settings that enable a provider.
 const CLIENTS: &[Setting] = &[
     client_setting(
         "DISCORD_CLIENT_ID",
@@ -105,7 +105,7 @@ struct Choices<'a> {
 }
 
 impl Choices<'_> {
-    /// Those that are switched on; without any, the demo providers.
+    /// Adds the providers that are enabled, or the demo providers if there are none.
     async fn add_all(&mut self) -> Option<()> {
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
             if let Some((client_id, client_secret)) = self.registration(prefix) {

@@ -15,7 +15,7 @@
 //! | `list.rs` | `/sessions`: where this user is logged in |
 //! | `refresh.rs` | one refresh for all processes |
 //! | `users.rs` | what logged-in users get |
-//! | `health.rs` | `/healthz` and `/readyz`, for whatever starts and stops the processes |
+//! | `health.rs` | `/healthz` and `/readyz`, for the orchestrator and the load balancer |
 //! | `seal.rs` | the encryption of what is stored |
 //! | `store.rs` | where it is stored: `store/memory.rs`, or `store/redis.rs` with `scripts/` |
 //!
@@ -78,13 +78,13 @@ pub fn app(replica: Replica) -> Router {
     protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
-/// What the handlers share: one of any number of processes that act as one service.
+/// What the handlers share. A replica is one of several processes that act as one service.
 #[derive(Clone, Debug)]
 pub struct Replica {
     oauth: OAuth,
     store: Store,
     seal: Seal,
-    /// What goes on after a response; a shutdown waits for it.
+    /// Work that continues after a response; a shutdown waits for it.
     background: TaskTracker,
 }
 
@@ -98,7 +98,7 @@ impl FromSettings for Replica {
         }
         let secrets = match settings.get("SESSION_SECRET") {
             Some(_) => settings.signing_secrets("SESSION_SECRET", 64),
-            // It encrypts only what ends with this process.
+            // It encrypts only data that is lost when this process ends.
             None => Secrets::random(),
         };
         let oauth = OAuth::from_settings(settings).await;
@@ -122,7 +122,7 @@ struct Index {
     store_is_down: bool,
 }
 
-/// `GET /`: who is logged in, and where to go; also while the store is down.
+/// `GET /`: shows who is logged in, and where to go next, even while the store is down.
 async fn index(State(oauth): State<OAuth>, user: common::Result<Option<LoggedIn>>) -> Page<Index> {
     Page::new(
         "replicas: one session on many machines",

@@ -1,4 +1,4 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0).
+//! What a provider says about itself (OpenID Connect Discovery 1.0).
 
 use axum::http::StatusCode;
 use common::{
@@ -43,15 +43,15 @@ struct Metadata {
 }
 
 impl OpenId {
-    /// The endpoints, and from then on always the same.
+    /// The endpoints, fetched once and then kept.
     ///
     /// [`Error::Provider`] when discovery fails, or lies; the next login tries again.
     pub async fn discovered(&self) -> Result<&Discovered> {
         if let Some(discovered) = self.0.discovered.get() {
             return Ok(discovered);
         }
-        // Each login asks for itself: in a queue, each would wait for the failure of all before.
-        // But anyone can start one, so there is a limit to what they make this server send.
+        // Each login sends its own request: in a queue, it would wait for every earlier one to
+        // fail. But anyone can start a login, so the number of requests is limited.
         let _permit = self.0.discoveries.try_acquire().map_err(|_| BUSY)?;
         let discovered = self.discover().await?;
         Ok(self.0.discovered.get_or_init(async || discovered).await)
@@ -90,7 +90,7 @@ impl OpenId {
 }
 
 impl Metadata {
-    /// Whether this issuer can have said it. `Err` says why not.
+    /// Whether this metadata can come from this issuer. `Err` says why not.
     fn check(&self, issuer: &str) -> Result<(), String> {
         // Otherwise one provider could pass itself off as another (Discovery, section 4.3).
         if self.issuer != issuer {
@@ -104,8 +104,8 @@ impl Metadata {
         let urls = urls.into_iter().chain(&self.userinfo_endpoint);
         for url in urls.chain(&self.revocation_endpoint) {
             check_endpoint(url).map_err(|what| format!("an endpoint {what}"))?;
-            // What is on this machine can be http, but a provider elsewhere does not know it, and
-            // must not send codes and the client secret to whatever listens here.
+            // An endpoint on this machine may use http, but a provider elsewhere must not make us
+            // send codes and the client secret to whatever listens here.
             if issuer.starts_with("https:") && url.scheme() != "https" {
                 return Err("an endpoint is http, and the issuer https".into());
             }
