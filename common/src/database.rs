@@ -198,7 +198,7 @@ async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
 fn is_this_machine(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_matches(['[', ']']);
     let is_loopback = || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    options.get_socket().is_some() || host == "localhost" || is_loopback()
+    options.get_socket().is_some() || host.eq_ignore_ascii_case("localhost") || is_loopback()
 }
 
 async fn several(pool: AnyPoolOptions, options: AnyConnectOptions) -> sqlx::Result<AnyPool> {

@@ -22,7 +22,7 @@ async fn two_processes_that_start_at_once_make_the_users_once() {
     let url = Postgres::shared().database();
     let vars = [
         ("DATABASE_URL", &*url),
-        ("JWT_SECRET", "one secret for both processes"),
+        ("JWT_SECRET", "one secret for both of the processes"),
     ];
     let ((one, users), (other, _)) = tokio::join!(users_with(&vars), users_with(&vars));
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM users");

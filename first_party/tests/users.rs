@@ -120,6 +120,7 @@ fn invalid_grant(reason: &str) -> (u16, String, String) {
     (400, "invalid_grant".into(), reason.into())
 }
 
+// check 248
 #[tokio::test]
 async fn a_user_sees_himself_and_what_is_his() {
     let (server, users) = server().await;

@@ -122,7 +122,7 @@ async fn on_database(name: &str) -> (Server, AnyPool) {
     (server, AnyPool::connect(&url).await.expect("it is there"))
 }
 
-// checks 66, 75
+// checks 66, 75, 248
 #[tokio::test]
 async fn an_admin_grants_and_revokes_and_both_count_at_once() {
     let server = start(app, &[]).await;
@@ -531,6 +531,31 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
         "{names:?}"
     );
     assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
+}
+
+// check 248: what is not of this version is refused, and left as it is.
+#[tokio::test]
+async fn a_file_of_an_older_version_is_refused() {
+    let file = new_file("older");
+    let url = format!("sqlite://{}", file.display());
+    let server = start(app, &[("DATABASE_URL", &url)]).await;
+    log_in(&server, "ada").await;
+    server.stop().await;
+    let database = AnyPool::connect(&url).await.unwrap();
+    let rename = "ALTER TABLE _accounts_migrations RENAME TO _sqlx_migrations";
+    sqlx::query(rename).execute(&database).await.unwrap();
+
+    let vars = [("DEMO_ADDR", "127.0.0.1:0"), ("DATABASE_URL", &*url)];
+    let problems = Server::start(app, Settings::from_vars(vars)).await;
+    let problems = problems.expect_err("it has the tables already");
+    let [line] = &problems[..] else {
+        panic!("{problems:#?}")
+    };
+    assert!(line.starts_with("DATABASE_URL cannot be used: "), "{line}");
+    assert!(line.contains("table accounts already exists"), "{line}");
+    let accounts = sqlx::query_scalar("SELECT COUNT(*) FROM accounts");
+    let accounts: i64 = accounts.fetch_one(&database).await.unwrap();
+    assert_eq!(accounts, 1);
 }
 
 /// A program that ends instead of starting: its exit code, and its errors.

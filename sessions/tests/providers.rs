@@ -187,6 +187,7 @@ async fn log_in_at(browser: &mut Browser, server: &Server, id: &str, username: &
     browser.get(callback).await
 }
 
+// check 248
 #[tokio::test]
 async fn two_demo_providers_log_in_and_the_same_name_is_two_accounts() {
     let server = start(providers::app, &[]).await;

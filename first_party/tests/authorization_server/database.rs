@@ -60,7 +60,7 @@ async fn a_copy_of_the_database_opens_nothing() {
     }
 }
 
-// check 218
+// checks 218, 248
 #[tokio::test]
 async fn a_login_goes_on_after_a_restart_at_any_point() {
     let folder = folder("restart");
