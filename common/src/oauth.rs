@@ -210,7 +210,8 @@ impl OAuth {
         if let Some(error) = callback.get("error") {
             return Err(errors::callback_error(error));
         }
-        let missing = || Error::Malformed("the answer has neither a code nor an error".into());
+        let missing =
+            || Error::Malformed("the provider's response has neither a code nor an error".into());
         let code = callback.get("code").ok_or_else(missing)?;
 
         Ok(VerifiedCallback {

@@ -25,8 +25,8 @@ pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
 #[openapi(
     info(
         title = "first_party",
-        description = "Tokens with scopes. The password and the implicit grant are shown because \
-                       many still meet them; new applications use the authorization code flow with \
+        description = "Tokens with scopes. The password and the implicit grant are here because \
+                       you may still meet them; new applications use the authorization code flow with \
                        PKCE (RFC 9700)."
     ),
     paths(crate::endpoint1, crate::endpoint2, crate::endpoint3, password::token)

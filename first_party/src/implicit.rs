@@ -93,12 +93,12 @@ impl AuthorizationRequest {
         let redirect_uri = registered_redirect_uri(tokens, &client_id)
             .filter(|registered| params.get("redirect_uri") == Some(registered))
             .ok_or_else(|| {
-                let why = "this client_id with this redirect_uri is not registered here";
+                let why = "this client_id is not registered here with this redirect_uri";
                 OAuthError::invalid_request(why).into_page()
             })?;
         let state = params.get("state").map(str::to_owned);
         let refuse = |error: OAuthError| {
-            tracing::info!("refused: {}: {}", error.error, error.description);
+            tracing::info!("rejected: {}: {}", error.error, error.description);
             let state = state.as_deref().map(|state| ("state", state));
             let answer = [("error", error.error)].into_iter().chain(state);
             let answer: Vec<_> = answer.collect();

@@ -62,7 +62,7 @@ impl FromSettings for AcceptsEveryone {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if !settings.is_loopback() {
             let what = "in first_party/src/password.rs accepts every password; replace it before \
-                        BIND_ADDR or PUBLIC_URL let others reach this server";
+                        BIND_ADDR or PUBLIC_URL lets others reach this server";
             settings.problem("authenticate", what);
         }
         Tokens::from_settings(settings).await.map(Self)
@@ -103,7 +103,7 @@ impl TokenRequest {
         if !matches!(self.grant_type.as_deref(), None | Some("password")) {
             return Err(OAuthError {
                 error: "unsupported_grant_type",
-                description: "the grant type here is password",
+                description: "grant_type must be password",
             });
         }
         let client_id = self.client_id.unwrap_or_else(|| "first_party".to_owned());
@@ -154,7 +154,7 @@ impl Login {
         } else if username.starts_with(CLIENT) {
             // Otherwise a user could be taken for a client that acts for itself (RFC 9700, section
             // 4.15).
-            "no user name begins like this"
+            "user names must not begin with client:"
         } else {
             return Ok(Self {
                 username,

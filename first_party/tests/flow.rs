@@ -120,12 +120,12 @@ const REJECTED: [(Field, &str, &str); 4] = [
     ),
     (
         ("grant_type", "client_credentials"),
-        "the grant type here is password",
+        "grant_type must be password",
         "<dd>unsupported_grant_type</dd>",
     ),
     (
         ("username", "client:ada-lovelace"),
-        "no user name begins like this",
+        "user names must not begin with client:",
         "400, as JSON",
     ),
 ];

@@ -140,7 +140,7 @@ impl FromSettings for Sessions {
         if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
             settings.problem(
                 "USERINFO_URL",
-                "is missing; a session is about who the user is",
+                "is missing; a session needs it to learn who the user is",
             );
         }
         let oauth = OAuth::from_settings(settings).await?;

@@ -70,7 +70,7 @@ struct Body<'a> {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        tracing::info!("refused: {}: {}", self.error, self.description);
+        tracing::info!("rejected: {}: {}", self.error, self.description);
         let body = Json(Body {
             error: self.error,
             error_description: self.description,

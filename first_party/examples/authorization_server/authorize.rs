@@ -21,14 +21,14 @@ pub async fn authorize(
     params: Unchecked,
 ) -> Result<Response, Response> {
     let request = server.check(params)?;
-    tracing::info!("1/5 a client sends a browser here; we know where the answer may go");
+    tracing::info!("1/5 a client sends a browser here; its redirect URI is registered");
     server.proceed(&cookies, request).await
 }
 
 /// `POST /authorize` and `POST /logout`: the same request as a form (OpenID Connect Core, section
 /// 3.1.2.1). It is redirected to the same URL as a `GET`, so there is only one code path.
 pub async fn by_form(uri: Uri, RawForm(form): RawForm) -> Result<Redirect, Error> {
-    let unreadable = || Error::Malformed("this is not a form that could be a link".into());
+    let unreadable = || Error::Malformed("send the parameters of the link as a form".into());
     let form = std::str::from_utf8(&form).map_err(|_| unreadable())?;
     let uri: Uri = format!("{}?{form}", uri.path())
         .parse()
@@ -78,7 +78,7 @@ impl Server {
 
 const LOGIN_REQUIRED: OAuthError = OAuthError {
     error: "login_required",
-    description: "the user has to log in, which prompt=none does not allow",
+    description: "the user must log in, but prompt=none forbids asking",
 };
 
 const CONSENT_REQUIRED: OAuthError = OAuthError {

@@ -69,7 +69,7 @@ pub async fn confirm(
 
 async fn end(server: &Server, cookies: &Cookies, request: Request) -> Result<Response, Response> {
     server.end_session(cookies).await.map_err(unavailable)?;
-    tracing::info!("the session ends; refresh tokens with offline_access go on");
+    tracing::info!("the session ends; refresh tokens with offline_access stay valid");
     Ok(match request.next {
         Some(next) => Redirect::to(next.as_str()).into_response(),
         None => Page::new("Logged out", LoggedOut).into_response(),

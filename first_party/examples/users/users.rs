@@ -170,7 +170,7 @@ const INACTIVE: OAuthError = OAuthError {
 
 /// 429, even for the right password; otherwise an attacker could go on guessing.
 fn too_many_failures() -> Response {
-    tracing::info!("refused: too many wrong passwords for this user name");
+    tracing::info!("rejected: too many wrong passwords for this user name");
     let wait = [(header::RETRY_AFTER, WINDOW.as_secs().to_string())];
     let detail = Detail::of("Too many wrong passwords; try again later");
     (StatusCode::TOO_MANY_REQUESTS, wait, detail).into_response()

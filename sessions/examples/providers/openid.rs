@@ -100,13 +100,13 @@ impl OpenId {
             user = oauth.userinfo_of_new_token(&login.token).await?;
             // Otherwise a token of another user could be put in here (Core, section 5.3.2).
             if user.get("sub").and_then(Value::as_str) != Some(&claims.sub) {
-                return Err(Error::Provider("userinfo speaks of another user".into()));
+                return Err(Error::Provider("userinfo is about another user".into()));
             }
         }
         user.insert("sub".into(), claims.sub.into());
         let identity = oauth.provider().identify(&user)?;
         tracing::info!(
-            "4/4 {} has signed who the user is, for us and for this login: the ID token",
+            "4/4 the ID token, signed by {} for us and for this login, says who the user is",
             self.0.name
         );
         Ok(identity)

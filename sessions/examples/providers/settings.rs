@@ -26,22 +26,22 @@ use super::{
 const CLIENTS: &[Setting] = &[
     client_setting(
         "DISCORD_CLIENT_ID",
-        "Switches on Discord, together with its secret.",
+        "Turns on Discord, together with its secret.",
     ),
     client_setting("DISCORD_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "GITHUB_CLIENT_ID",
-        "Switches on GitHub, together with its secret.",
+        "Enables GitHub, together with its secret.",
     ),
     client_setting("GITHUB_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "GOOGLE_CLIENT_ID",
-        "Switches on Google, together with its secret.",
+        "Enables Google, together with its secret.",
     ),
     client_setting("GOOGLE_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "OIDC_ISSUER",
-        "Switches on any OpenID provider, found by this URL.",
+        "Enables any OpenID provider, found by this URL.",
     ),
     client_setting("OIDC_CLIENT_ID", "The id that it gave your application."),
     client_setting("OIDC_CLIENT_SECRET", "The secret that belongs to it."),
@@ -159,8 +159,9 @@ impl Choices<'_> {
         let redirect_uri = self.settings.public_url().join(&format!("/auth/{id}"));
         match client {
             Ok(client) => {
-                self.settings
-                    .notice(format!("{name}: the redirect URI there is {redirect_uri}"));
+                self.settings.notice(format!(
+                    "{name}: the redirect URI to register is {redirect_uri}"
+                ));
                 self.list.push(Choice {
                     id: id.into(),
                     name: name.into(),

@@ -93,7 +93,7 @@ impl FromSettings for Replica {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
-            let what = "is missing; a session is about who the user is";
+            let what = "is missing; a session needs it to learn who the user is";
             settings.problem("USERINFO_URL", what);
         }
         let secrets = match settings.get("SESSION_SECRET") {

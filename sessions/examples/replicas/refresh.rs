@@ -77,7 +77,7 @@ impl Replica {
         let task = async move { replica.refresh_once(&key, &attempt, &refresh_token).await };
         let task = self.background.spawn(task);
         task.await
-            .unwrap_or_else(|_| Err(Error::Provider("the refresh broke off".into())))
+            .unwrap_or_else(|_| Err(Error::Provider("the refresh was interrupted".into())))
     }
 
     async fn refresh_once(

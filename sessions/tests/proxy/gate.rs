@@ -83,7 +83,7 @@ impl Passage {
         mut to: OwnedWriteHalf,
         stopped: Arc<AtomicBool>,
     ) {
-        let mut request = [0; 65_536];
+        let mut request = vec![0; 65_536];
         while let Ok(length @ 1..) = from.read(&mut request).await {
             let request = &request[..length];
             let is_logout = String::from_utf8_lossy(request).contains(&*self.end);
@@ -104,7 +104,7 @@ impl Passage {
         mut to: OwnedWriteHalf,
         stopped: Arc<AtomicBool>,
     ) {
-        let mut reply = [0; 65_536];
+        let mut reply = vec![0; 65_536];
         while let Ok(length @ 1..) = from.read(&mut reply).await {
             if stopped.load(Ordering::Relaxed) {
                 self.reached.notify_one();

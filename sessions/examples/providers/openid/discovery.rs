@@ -18,7 +18,7 @@ pub const MAX_DISCOVERIES: usize = 8;
 
 const BUSY: (StatusCode, &str) = (
     StatusCode::SERVICE_UNAVAILABLE,
-    "many users are waiting for this provider already; please try again",
+    "too many users are already waiting for this provider; please try again later",
 );
 
 /// The provider, once it has been found.
@@ -84,7 +84,9 @@ impl OpenId {
             flows.clone(),
         );
         let oauth = oauth.map_err(Error::Provider)?;
-        tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
+        tracing::info!(
+            "0/4 we ask {name} where its endpoints are; its metadata names the right issuer"
+        );
         Ok(Discovered { oauth, jwks_uri })
     }
 }
@@ -94,7 +96,7 @@ impl Metadata {
     fn check(&self, issuer: &str) -> Result<(), String> {
         // Otherwise one provider could pass itself off as another (Discovery, section 4.3).
         if self.issuer != issuer {
-            return Err("it speaks for another issuer".into());
+            return Err("its metadata names another issuer".into());
         }
         let urls = [
             &self.authorization_endpoint,
@@ -107,7 +109,7 @@ impl Metadata {
             // An endpoint on this machine may use http, but a provider elsewhere must not make us
             // send codes and the client secret to whatever listens here.
             if issuer.starts_with("https:") && url.scheme() != "https" {
-                return Err("an endpoint is http, and the issuer https".into());
+                return Err("an endpoint is http although the issuer is https".into());
             }
         }
         Ok(())

@@ -63,12 +63,11 @@ impl Redis {
             return None;
         };
         if url.starts_with("redis://") && !is_this_machine(&url) {
-            let what =
-                "REDIS_URL is not TLS: whoever is on the way reads its password; use rediss://";
+            let what = "REDIS_URL does not use TLS: anyone on the network can read its password; use rediss://";
             settings.warning(what.into());
         }
         if let Err(Error::Database(why)) = redis.check().await {
-            let what = format!("REDIS_URL cannot be used yet: {why}; until then, 503");
+            let what = format!("Redis cannot be reached yet: {why}; until then the answer is 503");
             settings.warning(what);
         }
         Some(redis)
@@ -216,7 +215,7 @@ fn client(url: &str) -> RedisResult<Client> {
     let wrong = || {
         RedisError::from((
             redis::ErrorKind::InvalidClientConfig,
-            "not a URL of a Redis",
+            "not the URL of a Redis server",
         ))
     };
     let has_scheme = url.starts_with("redis://") || url.starts_with("rediss://");
