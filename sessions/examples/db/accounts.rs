@@ -56,12 +56,11 @@ impl Accounts {
         };
         let mut tx = self.0.begin().await?;
         let known = query(FIND).fetch_optional(&mut *tx).await?;
-        let account = match known {
-            Some(account) => account,
-            None => {
-                sqlx::query(NEXT).execute(&mut *tx).await?;
-                query(CREATE).fetch_one(&mut *tx).await?
-            }
+        let account = if let Some(account) = known {
+            account
+        } else {
+            sqlx::query(NEXT).execute(&mut *tx).await?;
+            query(CREATE).fetch_one(&mut *tx).await?
         };
         tx.commit().await?;
         Ok(account)
