@@ -152,11 +152,8 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
         settings.warning(what.into());
     }
     let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
-    let pool = several(
-        AnyPoolOptions::new(),
-        quiet(&format!("sqlite:{path}?mode=rwc"))?,
-    )
-    .await?;
+    let options = quiet(&format!("sqlite:{path}?mode=rwc"))?;
+    let pool = several(AnyPoolOptions::new(), options).await?;
     // Readers do not wait for a writer; the file itself remembers this.
     let wal = sqlx::query("PRAGMA journal_mode = WAL");
     wal.execute(&pool).await?;
@@ -164,23 +161,8 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
 }
 
 async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
-    // sqlx would only log what it does not know, with its value: a misspelled `sslmode` would mean
-    // no TLS, a misspelled `password` would be in the log.
-    let parsed = Url::parse(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
-    if !parsed
-        .query_pairs()
-        .all(|(name, _)| PARAMETERS.contains(&&*name))
-    {
-        let known = PARAMETERS.join(", ");
-        let what = format!("has a parameter that is none of {known}");
-        return Err(sqlx::Error::Configuration(what.into()));
-    }
-    let options: PgConnectOptions = url.parse()?;
-    let is_verified = matches!(
-        options.get_ssl_mode(),
-        PgSslMode::VerifyCa | PgSslMode::VerifyFull
-    );
-    if !is_verified && !is_this_machine(&options) {
+    let options = parse(url)?;
+    if !is_proven(options.get_ssl_mode()) && !is_this_machine(&options) {
         let what = "DATABASE_URL does not say who the database must be: whoever is on the way can \
                     read and change everything; add sslmode=verify-full";
         settings.warning(what.into());
@@ -193,6 +175,23 @@ async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
         Box::pin(async move { wait.await.map(drop) })
     });
     several(pool, quiet(url)?).await
+}
+
+/// sqlx only logs a parameter that it does not know, with its value: a misspelled `sslmode` would
+/// mean no TLS, and a misspelled `password` would be in the log.
+fn parse(url: &str) -> sqlx::Result<PgConnectOptions> {
+    let parsed = Url::parse(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
+    let mut names = parsed.query_pairs().map(|(name, _)| name);
+    if !names.all(|name| PARAMETERS.contains(&&*name)) {
+        let what = format!("a parameter is none of {}", PARAMETERS.join(", "));
+        return Err(sqlx::Error::Configuration(what.into()));
+    }
+    url.parse()
+}
+
+/// Whether the database has to show a certificate; `require` takes any.
+fn is_proven(mode: PgSslMode) -> bool {
+    matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull)
 }
 
 fn is_this_machine(options: &PgConnectOptions) -> bool {

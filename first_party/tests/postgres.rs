@@ -1,6 +1,11 @@
 //! The tests of the examples with a database once more, on Postgres; and what several processes and
 //! a network add.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each file of tests is whole, also by itself"
+)]
+
 #[path = "authorization_server/main.rs"]
 mod authorization_server;
 #[path = "users.rs"]

@@ -861,7 +861,9 @@ async fn a_database_that_was_gone_is_used_again_without_a_restart() {
         .execute(&mut *lock)
         .await
         .unwrap();
-    assert_eq!(Browser::new().log_in(&server, "bob").await.status, 503);
+    let waited = Browser::new().log_in(&server, "bob").await;
+    assert_eq!(waited.status, 503);
+    assert!(waited.body.contains("database"), "{}", waited.body);
     assert_eq!(
         status(&mut ada, &server, "/admin").await,
         200,

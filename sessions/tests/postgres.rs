@@ -1,6 +1,12 @@
 //! The tests of the examples with a database once more, on Postgres; and what several processes and
 //! a network add.
 
+#![expect(
+    clippy::duplicate_mod,
+    clippy::module_inception,
+    reason = "each file of tests is whole, also by itself"
+)]
+
 #[path = "permissions.rs"]
 mod permissions;
 #[path = "providers.rs"]
@@ -20,6 +26,9 @@ use testing::{
     start, url,
 };
 use tokio::task::JoinSet;
+
+/// An address of this machine that does not look like one.
+const OTHER: &str = "hostaddr=::ffff:127.0.0.1";
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -189,8 +198,6 @@ async fn verify_full_wants_a_certificate_of_this_host_from_this_authority() {
 async fn a_database_on_another_machine_that_proves_nothing_is_warned_about() {
     let root = format!("sslrootcert={}", Postgres::shared().certificate());
     let verified = format!("sslmode=verify-ca&{root}");
-    // An address of this machine that does not look like one.
-    const OTHER: &str = "hostaddr=::ffff:127.0.0.1";
     for (address, parameters, warns) in [
         (OTHER, "", true),
         (OTHER, "sslmode=disable", true),

@@ -4,7 +4,7 @@ mod api;
 mod authorize;
 #[cfg(feature = "browser")]
 mod browser;
-pub mod client;
+pub(crate) mod client;
 mod codes;
 mod consent;
 mod database;
