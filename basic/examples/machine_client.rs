@@ -34,7 +34,7 @@ async fn call_twice(api: Api) -> Result<(), String> {
         let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
         println!("call {call}: {status}: {body}");
         if !status.is_success() {
-            return Err(format!("the API answers {status}"));
+            return Err(format!("the API answered {status}"));
         }
     }
     Ok(())
@@ -63,7 +63,7 @@ impl Api {
             return Ok(answer);
         }
         // The API rejects this token, whatever our clock says: try once more with another.
-        tracing::info!("the API does not accept the token");
+        tracing::info!("the API rejected the token; requesting a new one");
         let token = self.token(Some(&token)).await?;
         self.get(&token).await
     }
@@ -109,11 +109,11 @@ impl Api {
             .checked(asked)
             .map_err(|error| format!("no token: {error}"))?;
 
-        let scope = token.scope.as_deref().unwrap_or("as asked for");
+        let scope = token.scope.as_deref().unwrap_or("as requested");
         let lifetime = token
             .expires_in
             .map_or("unknown".into(), |seconds| format!("{seconds} s"));
-        tracing::info!("id and secret became a token; scope: {scope}; lifetime: {lifetime}");
+        tracing::info!("the server issued a token; scope: {scope}; lifetime: {lifetime}");
         Ok(token)
     }
 }
@@ -128,7 +128,7 @@ impl FromSettings for Api {
         Setting {
             name: "API_URL",
             default: "http://127.0.0.1:5000/endpoint1",
-            help: "What is called with the token.",
+            help: "The URL to call with the token.",
         },
         Setting {
             name: "MACHINE_CLIENT_ID",
@@ -143,7 +143,7 @@ impl FromSettings for Api {
         Setting {
             name: "MACHINE_CLIENT_SCOPES",
             default: "some.scope",
-            help: "What to ask for, separated by spaces.",
+            help: "The scopes to request, separated by spaces.",
         },
     ]];
 
@@ -154,7 +154,7 @@ impl FromSettings for Api {
             registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET").ok()?;
         if registration.is_none() {
             let what = "and MACHINE_CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
-                        --example client_credentials` makes both";
+                        --example client_credentials` prints both";
             settings.problem("MACHINE_CLIENT_ID", what);
         }
         let ((id, secret), (token_url, url)) = registration.zip(token_url.zip(url))?;

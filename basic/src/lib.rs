@@ -1,7 +1,9 @@
-//! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
-//! takes it back and shows the token.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, is the walkthrough.
+//! ## In code
+//!
+//! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
+//! receives it back and shows the token.
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Seen from a browser:
 //!
@@ -17,17 +19,17 @@
 //! let login = browser.get(server.public_url.join("/login")).await;
 //! assert!(login.location().contains("code_challenge_method=S256"));
 //!
-//! // There the person presses Allow, and the provider answers with a code.
+//! // There the user presses Allow, and the provider issues a code.
 //! let back = browser.allow(&login, "ada").await;
 //! assert!(back.starts_with(&server.public_url.join("/auth?code=")));
 //!
-//! // 2/4 to 4/4: the state is right, and the code becomes a token.
+//! // 2/4 to 4/4: the state is right, and the code is redeemed for a token.
 //! let token = browser.get(back).await.json();
 //! assert_eq!(token["token_type"], "Bearer");
 //! # }
 //! ```
 //!
-//! Read [`app`] first; [`common`] tells how it comes to run.
+//! Read [`app`] first; [`common`] explains how it is run.
 
 use askama::Template;
 use axum::{Json, Router, extract::State, response::Redirect, routing::get};
@@ -63,7 +65,7 @@ struct Index {
     flow: bool,
 }
 
-/// `GET /`: what this shows, and a link to begin.
+/// `GET /`: explains what this example shows, with a link to begin.
 async fn index(State(oauth): State<OAuth>) -> Page<Index> {
     let provider = oauth.provider().name.clone();
     let login_url = oauth.public_url().join("/login");
@@ -77,15 +79,15 @@ async fn index(State(oauth): State<OAuth>) -> Page<Index> {
     )
 }
 
-/// `GET /login`: to the provider.
+/// `GET /login`: sends the browser to the provider.
 async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
     oauth.begin(&cookies, None) // step 1
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider.
 ///
-/// Shows the token, which no real application should do: what is on a page is also in the
-/// browser's history, its extensions and in screenshots.
+/// Shows the token, which no real application should do: what is on a page can also end up in the
+/// browser's history, in its extensions and in screenshots.
 async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,

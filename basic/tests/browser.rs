@@ -39,7 +39,7 @@ async fn a_person_logs_in_and_sees_the_token() {
 }
 
 #[tokio::test]
-async fn who_reloads_or_goes_back_is_told_to_start_again() {
+async fn a_user_who_reloads_or_goes_back_is_told_to_start_again() {
     let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
@@ -114,7 +114,7 @@ async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
 }
 
 #[tokio::test]
-async fn who_types_localhost_logs_in_all_the_same() {
+async fn a_user_who_types_localhost_can_log_in_too() {
     let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 
@@ -142,7 +142,7 @@ async fn a_browser_without_cookies_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn who_strays_to_the_provider_finds_the_way_back() {
+async fn a_user_who_strays_to_the_provider_finds_the_way_back() {
     let server = start(app, &[]).await;
     let browser = Chromium::start().await;
 

@@ -47,7 +47,7 @@ async fn come_back(mut browser: Browser, server: &Server, code: &str) -> Answer 
 fn assert_ours(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
     let detail = match status {
-        504 => "the provider takes too long; please try again",
+        504 => "the provider took too long; please try again",
         _ => "the provider cannot be used at the moment; please try again",
     };
     assert_eq!(answer.json()["detail"], detail, "{case}");

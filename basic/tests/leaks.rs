@@ -130,7 +130,7 @@ async fn a_login_and_every_way_it_can_fail_leak_no_secret() {
         "2/4",
         "3/4",
         "4/4",
-        "refused: ",
+        "rejected: ",
         "the provider failed: ",
     ] {
         assert!(said.contains(step), "{step} is missing: {said}");

@@ -116,7 +116,7 @@ async fn a_panic_in_a_handler_is_a_500_without_details_and_the_server_survives()
         assert_eq!(json.status, 500);
         assert_eq!(
             json.json()["detail"],
-            "an unexpected error; it is in the log"
+            "unexpected error; see the log for details"
         );
         assert_eq!(json.header("x-content-type-options"), "nosniff");
         let page = browser.visit(url(&server, "/panics")).await;

@@ -8,7 +8,7 @@ const SERVER: &str = env!("CARGO_BIN_EXE_basic");
 #[tokio::test]
 async fn a_login_works_over_https_on_any_replica() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
     let mut login = browser.get(fleet.url("/login")).await;
     for _ in 0..4 {

@@ -391,7 +391,7 @@ async fn the_log_shows_the_steps_and_no_secret_even_at_trace() {
     );
 
     let log = program.stop();
-    for step in ["1/4", "2/4", "3/4", "4/4", "refused: "] {
+    for step in ["1/4", "2/4", "3/4", "4/4", "rejected: "] {
         assert!(log.contains(step), "{step} is missing: {log}");
     }
     let verifier = provider.seen_at("/token")[0]

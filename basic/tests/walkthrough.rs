@@ -96,7 +96,7 @@ async fn a_person_who_denies_it_gets_403() {
     let callback = browser.deny(&login).await;
     let answer = browser.get(&callback).await;
     assert_eq!(answer.status, 403);
-    let detail = "you did not allow it (access_denied); you can start again";
+    let detail = "you denied access (access_denied); you can start again";
     assert_eq!(answer.json()["detail"], detail);
     assert_eq!(browser.cookie_names(), [""; 0]);
     assert_eq!(

@@ -1,12 +1,20 @@
-//! The database of the examples that keep something: SQLite, in memory or in a file.
+//! The database of the examples that keep something: SQLite, in memory or in a file, or Postgres.
+//!
+//! Both run the same SQL, through sqlx's `Any`: parameters are `$1`, times and flags are BIGINT, and
+//! the time comes from Rust. Read what a `RETURNING` returns inside a transaction: `Any` hands out
+//! the row before Postgres has committed the statement.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, net::IpAddr, path::Path, time::Duration};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::crypto::ring;
 use sqlx::{
-    ConnectOptions, SqlitePool,
+    AnyPool, ConnectOptions,
+    any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    postgres::{PgConnectOptions, PgSslMode},
 };
+use url::Url;
 
 use crate::{
     Error,
@@ -17,51 +25,86 @@ use crate::{
 pub const DATABASE_URL: Setting = Setting {
     name: "DATABASE_URL",
     default: "none: all is kept in memory, and gone when the server stops",
-    help: "The file of the database, such as sqlite://file.db; it is made when there is none.",
+    help: "The database: sqlite://file.db, which is made when there is none, or postgres://user:password@host/name.",
 };
 
 /// How long a request waits for the database; less than the server gives a request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens what `DATABASE_URL` says and brings its tables up to date.
+/// What may follow the `?` of `postgres://…?`.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// Opens what `DATABASE_URL` says and brings the tables of this program up to date, as [`migrate`]
+/// does.
 ///
 /// `None` after a problem was noted.
-pub async fn open(settings: &mut Settings, migrations: &Migrator) -> Option<SqlitePool> {
-    let pool = match settings.get("DATABASE_URL").map(file_of) {
+pub async fn open(
+    settings: &mut Settings,
+    list: &'static str,
+    migrations: Migrator,
+) -> Option<AnyPool> {
+    install_default_drivers();
+    let url = settings.get("DATABASE_URL").map(str::to_owned);
+    let pool = match url.as_deref().map(|url| (url, url.split_once("://"))) {
         None => in_memory().await,
-        Some(Some(options)) => {
-            make_private(options.get_filename());
-            if others_can_use(options.get_filename()) {
-                let what = "DATABASE_URL names a file that other users of this machine can use; \
-                            chmod 600 it, and what SQLite keeps beside it";
-                settings.warning(what.into());
-            }
-            in_file(options).await
-        }
-        Some(None) => {
-            let what = "is not sqlite:// and the path of a file, such as sqlite://file.db";
+        Some((_, Some(("sqlite", path)))) if is_file(path) => in_file(settings, path).await,
+        Some((url, Some(("postgres" | "postgresql", _)))) => postgres(settings, url).await,
+        Some(_) => {
+            let what = "is neither sqlite:// and the path of a file, such as sqlite://file.db, \
+                        nor postgres:// with a user, a password, a host and the name of a database";
             settings.problem("DATABASE_URL", what);
             return None;
         }
     };
     let opened = async {
         let pool = pool?;
-        migrations.run(&pool).await?;
+        migrate(&pool, list, migrations).await?;
         Ok::<_, MigrateError>(pool)
     };
-    // The value is not repeated: it could be the address, with a password, of another database.
-    let noted = |error| settings.problem("DATABASE_URL", format!("cannot be used: {error}"));
+    // The value is not repeated: there can be a password in it.
+    let noted = |error| settings.problem("DATABASE_URL", cannot_be_used(&error));
     opened.await.map_err(noted).ok()
 }
 
-/// The file that `sqlite://path` names; nothing that SQLite would take for something else.
-fn file_of(url: &str) -> Option<SqliteConnectOptions> {
-    let path = url.strip_prefix("sqlite://")?;
+/// Brings tables up to date. Each program keeps a list of its own of what was done, a table of this
+/// name, so that several can share a database.
+pub async fn migrate(
+    db: &AnyPool,
+    list: &'static str,
+    mut migrations: Migrator,
+) -> Result<(), MigrateError> {
+    migrations.dangerous_set_table_name(list);
+    migrations.run(db).await
+}
+
+/// What is wrong with `DATABASE_URL`.
+pub fn cannot_be_used(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(sqlx::Error::PoolTimedOut) => {
+            format!("cannot be used: no answer within {} s", PATIENCE.as_secs())
+        }
+        MigrateError::Execute(error) => format!("cannot be used: {error}"),
+        error => format!("cannot be used: {error}"),
+    }
+}
+
+/// Whether SQLite would take this for the path of a file, and for nothing else.
+fn is_file(path: &str) -> bool {
     let special = path.is_empty() || path.starts_with(':') || path.starts_with("file:");
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true);
-    (!special && !path.contains('?')).then_some(options)
+    !special && !path.contains('?')
 }
 
 /// Makes the file for its owner alone if there is none, whatever the umask: it holds who may do what,
@@ -88,34 +131,85 @@ fn others_can_use(_: &Path) -> bool {
 }
 
 /// A database in memory lives as long as its connection, so there is exactly one, for ever.
-async fn in_memory() -> sqlx::Result<SqlitePool> {
-    let pool = SqlitePoolOptions::new()
-        .min_connections(1)
-        .max_connections(1);
+async fn in_memory() -> sqlx::Result<AnyPool> {
+    let pool = AnyPoolOptions::new().min_connections(1).max_connections(1);
     let pool = pool
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(PATIENCE);
     // A request that breaks off during this test would close the connection.
     let pool = pool.test_before_acquire(false);
-    let options = SqliteConnectOptions::new().foreign_keys(true);
-    pool.connect_with(options.disable_statement_logging()).await
+    pool.connect_with(quiet("sqlite::memory:")?).await
 }
 
-async fn in_file(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
-    let options = options
-        .foreign_keys(true)
-        // Readers do not wait for a writer ...
-        .journal_mode(SqliteJournalMode::Wal)
-        // ... and what was answered is on the disk, also when the power fails.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(PATIENCE)
-        // Migrations can hold password hashes, as can any statement that is not a constant.
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(PATIENCE);
+/// sqlx itself switches foreign keys on and waits 5 s for another writer, and SQLite writes what was
+/// answered to the disk (`synchronous = FULL`).
+async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
+    make_private(Path::new(path));
+    if others_can_use(Path::new(path)) {
+        let what = "DATABASE_URL names a file that other users of this machine can use; chmod 600 \
+                    it, and what SQLite keeps beside it";
+        settings.warning(what.into());
+    }
+    let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
+    let pool = several(
+        AnyPoolOptions::new(),
+        quiet(&format!("sqlite:{path}?mode=rwc"))?,
+    )
+    .await?;
+    // Readers do not wait for a writer; the file itself remembers this.
+    let wal = sqlx::query("PRAGMA journal_mode = WAL");
+    wal.execute(&pool).await?;
+    Ok(pool)
+}
+
+async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
+    // sqlx would only log what it does not know, with its value: a misspelled `sslmode` would mean
+    // no TLS, a misspelled `password` would be in the log.
+    let parsed = Url::parse(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
+    if !parsed
+        .query_pairs()
+        .all(|(name, _)| PARAMETERS.contains(&&*name))
+    {
+        let known = PARAMETERS.join(", ");
+        let what = format!("has a parameter that is none of {known}");
+        return Err(sqlx::Error::Configuration(what.into()));
+    }
+    let options: PgConnectOptions = url.parse()?;
+    let is_verified = matches!(
+        options.get_ssl_mode(),
+        PgSslMode::VerifyCa | PgSslMode::VerifyFull
+    );
+    if !is_verified && !is_this_machine(&options) {
+        let what = "DATABASE_URL does not say who the database must be: whoever is on the way can \
+                    read and change everything; add sslmode=verify-full";
+        settings.warning(what.into());
+    }
+    // The cryptography of TLS, unless the program has chosen another before.
+    let _ = ring::default_provider().install_default();
+    let pool = AnyPoolOptions::new().after_connect(|connection, _| {
+        // As SQLite does: a request waits for another's lock, and not for ever.
+        let wait = sqlx::query("SET lock_timeout = '5s'").execute(connection);
+        Box::pin(async move { wait.await.map(drop) })
+    });
+    several(pool, quiet(url)?).await
+}
+
+fn is_this_machine(options: &PgConnectOptions) -> bool {
+    let host = options.get_host().trim_matches(['[', ']']);
+    let is_loopback = || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    options.get_socket().is_some() || host.eq_ignore_ascii_case("localhost") || is_loopback()
+}
+
+async fn several(pool: AnyPoolOptions, options: AnyConnectOptions) -> sqlx::Result<AnyPool> {
+    let pool = pool.max_connections(4).acquire_timeout(PATIENCE);
     pool.connect_with(options).await
+}
+
+/// Migrations can hold password hashes, as can any statement that is not a constant: none is logged.
+fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
+    let options: AnyConnectOptions = url.parse()?;
+    Ok(options.disable_statement_logging())
 }
 
 /// What a handler's error is called where nothing else can go wrong.

@@ -33,22 +33,22 @@ pub enum Error {
     /// 400: the callback does not belong to a login that this browser started (RFC 6749, section
     /// 10.12).
     #[error(
-        "this login was not started here, or it has expired or was used; please start again, \
-         with cookies allowed"
+        "this login was not started in this browser, has expired or was already used; please start again, \
+         with cookies enabled"
     )]
     StateMismatch,
 
     /// 400: the callback comes from a provider other than the one this login was sent to (RFC
     /// 9207).
-    #[error("this answer comes from another provider; please start again")]
+    #[error("this response came from another provider; please start again")]
     IssuerMismatch,
 
     /// 403: the user denied access (RFC 6749, section 4.1.2.1).
-    #[error("you did not allow it (access_denied); you can start again")]
+    #[error("you denied access (access_denied); you can start again")]
     Denied,
 
     /// 400: the provider refused the authorization request (RFC 6749, section 4.1.2.1).
-    #[error("the provider refused the login: {0}")]
+    #[error("the provider rejected the login: {0}")]
     Refused(&'static str),
 
     /// 400: the code or the refresh token was used, has expired or was issued to another client
@@ -61,14 +61,14 @@ pub enum Error {
     NotLoggedIn,
 
     /// 403: a request that changes something came from another site (cross-site request forgery).
-    #[error("this was sent by another site; use the button on our own page")]
+    #[error("this request was sent by another site; use the button on our own page")]
     CrossSite,
 
     /// 421: the request is for another host (RFC 9110, section 15.5.20), but this server is meant for
     /// its own machine only. Requests through a proxy get this when `PUBLIC_URL` was forgotten, and
     /// so do those of a web page that points its own name at 127.0.0.1 (DNS rebinding).
     #[error(
-        "this server answers its own machine only; to serve other hosts, set PUBLIC_URL to the \
+        "this server only answers requests for its own machine; to serve other hosts, set PUBLIC_URL to the \
          origin that browsers see"
     )]
     Misdirected,
@@ -79,7 +79,7 @@ pub enum Error {
     Provider(String),
 
     /// 504: the provider takes too long.
-    #[error("the provider takes too long; please try again")]
+    #[error("the provider took too long; please try again")]
     ProviderTimeout,
 
     /// 503: the database cannot be used. The cause is for the log.
@@ -91,7 +91,9 @@ pub enum Error {
     Other(StatusCode, &'static str),
 
     /// 502: what the provider sent does not fit into a cookie, which browsers would drop.
-    #[error("what the provider sent is too large for a cookie ({0} bytes); keep it on the server")]
+    #[error(
+        "the provider's response is too large for a cookie ({0} bytes); this application must keep it on the server"
+    )]
     CookieTooLarge(usize),
 }
 
@@ -143,7 +145,7 @@ impl IntoResponse for Error {
             Self::Provider(cause) => tracing::warn!("the provider failed: {cause}"),
             Self::Database(cause) => tracing::error!("the database failed: {cause}"),
             Self::NotLoggedIn => {}
-            other => tracing::info!("refused: {other}"),
+            other => tracing::info!("rejected: {other}"),
         }
         let body = (self.status(), Detail::of(self.to_string()));
         if self.stops_flow() {
@@ -189,6 +191,6 @@ impl IntoResponse for Detail {
 
 /// 504: the server is too slow, not the client. After a 408 browsers would send the request again.
 pub(crate) fn too_slow() -> Response {
-    let detail = Detail::of("this takes too long; please try again");
+    let detail = Detail::of("this took too long; please try again");
     (StatusCode::GATEWAY_TIMEOUT, detail).into_response()
 }

@@ -7,7 +7,7 @@
 //! anything that is not known to be harmless does not appear at all.
 #![cfg_attr(
     not(feature = "flow"),
-    expect(dead_code, reason = "the page alone reads what is recorded")
+    expect(dead_code, reason = "only the page reads what is recorded")
 )]
 
 use std::{

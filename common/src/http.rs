@@ -22,13 +22,13 @@ pub struct Http(Client);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Too slow.
-    #[error("no answer in time")]
+    #[error("no response in time")]
     Timeout,
     /// No connection, or not HTTP.
     #[error("{0}")]
     Failed(String),
     /// Longer than the limit.
-    #[error("an answer of more than {MAX_BODY} bytes")]
+    #[error("a response of more than {MAX_BODY} bytes")]
     TooLarge,
     /// A redirect, which is not followed, or a server error.
     #[error("status {0}")]
@@ -68,8 +68,8 @@ impl Http {
         if let Some(token) = token {
             // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
             let bearer = Authorization::bearer(token.secret());
-            let bearer =
-                bearer.map_err(|_| HttpError::Failed("no header for this token".into()))?;
+            let bearer = bearer
+                .map_err(|_| HttpError::Failed("this token cannot be sent in a header".into()))?;
             request.headers_mut().typed_insert(bearer);
         }
         self.send(request).await
@@ -118,7 +118,7 @@ pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
     *request.uri_mut() = url
         .as_str()
         .parse()
-        .expect("a URL of the settings is a URI");
+        .expect("a URL from the settings is a URI");
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(header::ACCEPT, json);
     request

@@ -1,6 +1,8 @@
-//! What the three servers share, or what may exist only once because it is security.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, has the settings, a tour of the code, and the way to production.
+//! ## In code
+//!
+//! What the three servers share, or what may exist only once because it is security.
 //!
 //! A server is a function from what it needs to its routes. This is a whole one, which logs people
 //! in at a provider and greets them:
@@ -60,7 +62,7 @@
 //! clients, [`authorization`] for their codes, [`expiring`] for what it keeps for a while.
 //!
 //! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
-//! demo provider is behind `oidc`, a database behind `sqlite`, codes behind `authorization`. Test
+//! demo provider is behind `oidc`, a database behind `database`, codes behind `authorization`. Test
 //! support is a crate of its own, `common/testing`.
 
 #[cfg(feature = "authorization")]
@@ -68,7 +70,7 @@ pub mod authorization;
 pub mod client_auth;
 #[cfg(feature = "client")]
 pub mod cookies;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "database")]
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -5,8 +5,8 @@
 //! 3. [`OAuth::exchange`] redeems the code for a token;
 //! 4. [`OAuth::identity`] asks who the user is.
 //!
-//! Each step takes what the step before returned, so they cannot be called in a wrong order. Later
-//! come [`OAuth::userinfo`], [`OAuth::refresh`] and [`OAuth::revoke`].
+//! Each step takes what the previous step returned, so they cannot be called in a wrong order.
+//! Later come [`OAuth::userinfo`], [`OAuth::refresh`] and [`OAuth::revoke`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ mod userinfo;
 const LOGIN_LIFETIME: Duration = Duration::from_mins(10);
 /// How many logins one browser may have in progress, each in a tab of its own.
 const MAX_LOGINS: usize = 5;
-/// How many states are remembered after their login.
+/// How many used states are remembered, so that none works twice.
 const MAX_USED_STATES: usize = 10_000;
 
 /// A client of one provider. Cheap to clone.
@@ -90,7 +90,7 @@ pub struct VerifiedCallback {
     login: PendingLogin,
 }
 
-/// What a finished login brings.
+/// The result of a finished login.
 pub struct Login {
     /// The token of the user.
     pub token: Token,
@@ -101,15 +101,15 @@ pub struct Login {
 }
 
 impl OAuth {
-    /// A client of this provider, which sends users back to `PUBLIC_URL` + `redirect_path`. Fails
-    /// when there are no certificates to check the provider's with.
+    /// A client of this provider, which sends users back to `PUBLIC_URL` + `redirect_path` and
+    /// records its flows. Fails when there are no certificates to check the provider's with.
     pub fn new(
         provider: Provider,
         cookie_keys: CookieKeys,
         public_url: PublicUrl,
         redirect_path: &str,
+        flows: Flows,
     ) -> Result<Self, String> {
-        let flows = Flows::default();
         Self::with_demo(
             provider,
             cookie_keys,
@@ -126,7 +126,8 @@ impl OAuth {
         self.begin_with_nonce(cookies, next, None)
     }
 
-    /// With a `nonce`, which ties the ID token to this login (OpenID Connect Core, section 3.1.2.1).
+    /// [`OAuth::begin`] with a `nonce`, which ties the ID token to this login (OpenID Connect Core,
+    /// section 3.1.2.1).
     pub fn begin_with_nonce(
         &self,
         cookies: &Cookies,
@@ -187,7 +188,8 @@ impl OAuth {
     }
 
     fn check(&self, cookies: &Cookies, callback: &Params) -> Result<VerifiedCallback> {
-        // Nothing in the callback is believed before its state is: anyone can send a browser here.
+        // Nothing in the callback is trusted before its state is checked: anyone can send a browser
+        // here.
         let state = callback.get("state").ok_or(Error::StateMismatch)?;
         let login = self.take(cookies, state).ok_or(Error::StateMismatch)?;
         // Each of several providers has its own redirect URI, to which its callback must come. This
@@ -195,7 +197,7 @@ impl OAuth {
         if login.redirect_uri != self.0.redirect_uri {
             return Err(Error::StateMismatch);
         }
-        // The same, by name, where the provider sends one (RFC 9207, section 2.4).
+        // The same check by issuer, where the provider names one (RFC 9207, section 2.4).
         let provider = &self.0.provider;
         let is_right_issuer = match (callback.get("iss"), &provider.issuer) {
             (Some(iss), Some(issuer)) => iss == issuer,
@@ -208,7 +210,8 @@ impl OAuth {
         if let Some(error) = callback.get("error") {
             return Err(errors::callback_error(error));
         }
-        let missing = || Error::Malformed("the answer has neither a code nor an error".into());
+        let missing =
+            || Error::Malformed("the provider's response has neither a code nor an error".into());
         let code = callback.get("code").ok_or_else(missing)?;
 
         Ok(VerifiedCallback {
@@ -220,15 +223,15 @@ impl OAuth {
 
     /// Takes and deletes the pending login of this state.
     ///
-    /// The state is the name of its cookie, and the encryption covers the name: only the browser in
-    /// which we set that cookie can bring the login of that state.
+    /// The state is in the name of its cookie, and the encryption covers the name: only the browser
+    /// in which we set that cookie can finish that login.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<PendingLogin> {
         let name = cookie_name(state);
         let login = self.0.cookie_keys.decrypt(cookies, &name);
         self.0.cookie_keys.remove(cookies, &name);
-        // A copy of the cookie can come again, but a state works once (RFC 9700, section 2.1).
-        // Another process does not know of this one's; there it fails at the provider, where a
-        // code works once too.
+        // A copy of the cookie can be sent again, but a state works only once (RFC 9700, section
+        // 2.1). Another process does not know which states were used here; there a replay fails at
+        // the provider, where a code works only once too.
         login.filter(|_| self.0.used_states.insert_new(state, ()))
     }
 

@@ -111,7 +111,7 @@ impl Unchecked {
             Some(Some(_)) if name == "resource" => {}
             Some(earlier) => {
                 *earlier = None;
-                self.problem = Some("a parameter is given twice");
+                self.problem = Some("a parameter is sent more than once");
             }
         }
     }
@@ -184,7 +184,7 @@ impl<S: Send + Sync> FromRequest<S> for Unchecked {
         }
         let too_slow = (
             StatusCode::REQUEST_TIMEOUT,
-            Detail::of("the form takes too long"),
+            Detail::of("sending the form took too long"),
         );
         let body = timeout(FORM_TIMEOUT, Bytes::from_request(request, state))
             .await
@@ -199,7 +199,7 @@ impl<S: Send + Sync> FromRequest<S> for Unchecked {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-const NOT_UTF8: &str = "a parameter is not text in UTF-8";
+const NOT_UTF8: &str = "a parameter is not valid UTF-8";
 
 /// Undoes form encoding (RFC 6749, appendix B).
 ///
@@ -212,7 +212,7 @@ pub fn decode(encoded: &str) -> Result<String, &'static str> {
         .skip(1)
         .all(|escape| whole(escape.as_bytes()))
     {
-        return Err("a parameter has a broken percent escape");
+        return Err("a parameter has an invalid percent escape");
     }
     let spaced = encoded.replace('+', " ");
     let text = percent_decode_str(&spaced)

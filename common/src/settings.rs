@@ -93,7 +93,7 @@ pub const SERVER_SETTINGS: &[Setting] = &[
 pub const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     default: "info",
-    help: "How much is logged: error, warn, info, debug or trace, also by crate (info,common=debug).",
+    help: "How much to log: error, warn, info, debug or trace, or per crate (info,common=debug).",
 };
 
 /// Where a server listens when nothing is set.
@@ -269,18 +269,18 @@ impl Settings {
                 self.public_url = public_url;
             }
         } else if self.bind_addr.ip().is_unspecified() {
-            let what = "is missing; with that BIND_ADDR give the origin that browsers see";
+            let what = "is missing; with this BIND_ADDR, set it to the origin that browsers see";
             self.problem("PUBLIC_URL", what);
         }
         if !self.public_url.is_https() && !self.public_url.is_loopback() {
             let what = "must be https:// where other machines can connect: over http, anyone on the \
-                        network reads codes, tokens and cookies";
+                        network can read codes, tokens and cookies";
             self.problem("PUBLIC_URL", what);
         }
         if !self.bind_addr.ip().is_loopback() {
             let bind_addr = self.bind_addr;
             self.warning(format!(
-                "BIND_ADDR {bind_addr} can be reached by other machines"
+                "other machines can reach this server: BIND_ADDR is {bind_addr}"
             ));
         }
     }

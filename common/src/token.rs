@@ -85,7 +85,7 @@ impl Token {
         let refresh_token = self.refresh_token.as_ref().map(RefreshToken::secret);
         if !is_token(self.access_token.secret()) || !refresh_token.is_none_or(is_token) {
             return Err(Error::Provider(
-                "a token with characters that no token has".into(),
+                "a token with characters that a token must not have".into(),
             ));
         }
         let expires_at = self.expires_in.map(|seconds| asked.saturating_add(seconds));

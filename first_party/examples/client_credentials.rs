@@ -46,7 +46,7 @@ pub fn app(server: Server) -> Router {
     let routes = Router::new()
         .route(
             "/",
-            get("POST /token gives a program a token, which opens /endpoint1\n"),
+            get("POST /token issues a token to a program; it grants access to /endpoint1\n"),
         )
         .route("/token", post(token).layer(from_fn(oauth_endpoint)))
         .with_state(server.clone())
@@ -82,7 +82,7 @@ async fn token(
     match params.get("grant_type") {
         Some("client_credentials") => {}
         Some(_) => {
-            let description = "the grant type here is client_credentials";
+            let description = "grant_type must be client_credentials";
             return Err(OAuthError {
                 error: "unsupported_grant_type",
                 description,
@@ -97,7 +97,7 @@ async fn token(
     let scopes = requested & client.scopes;
     let token = server.tokens.issue(&subject, &client.id, scopes);
 
-    tracing::info!("a client proved who it is and got a token of its own");
+    tracing::info!("a client authenticated and got a token for itself");
     Ok((NO_STORE, Json(token)))
 }
 
@@ -116,18 +116,18 @@ impl FromSettings for Server {
         &[
             Setting {
                 name: "MACHINE_CLIENT_ID",
-                default: "none: a client is made at each start; required when others can reach the server",
+                default: "none: a new client at each start; required when others can reach the server",
                 help: "The id of the client that is registered.",
             },
             Setting {
                 name: "MACHINE_CLIENT_SECRET",
-                default: "none, as MACHINE_CLIENT_ID; where others can reach the server, 32 characters or more",
+                default: "none, like MACHINE_CLIENT_ID; 32 characters or more where others can reach the server",
                 help: "The secret that belongs to MACHINE_CLIENT_ID (openssl rand -hex 32).",
             },
             Setting {
                 name: "MACHINE_CLIENT_SCOPES",
                 default: "some.scope",
-                help: "What the client may have, separated by spaces.",
+                help: "The scopes that the client may have, separated by spaces.",
             },
         ],
     ];
@@ -168,12 +168,13 @@ impl FromSettings for Server {
 /// `/token` takes as many guesses as anyone sends (RFC 6749, sections 2.3.1 and 10.10).
 fn check_public(settings: &mut Settings, secret: Option<&str>) {
     let Some(secret) = secret else {
-        let what = "and MACHINE_CLIENT_SECRET are missing; a server that others reach needs them";
+        let what =
+            "and MACHINE_CLIENT_SECRET are missing; a server that others can reach needs them";
         return settings.problem("MACHINE_CLIENT_ID", what);
     };
     if secret.len() < MIN_SECRET {
         let what = format!(
-            "is too short for a server that others reach: {MIN_SECRET} characters or more \
+            "is too short for a server that others can reach: {MIN_SECRET} characters or more \
              (openssl rand -hex 32)"
         );
         settings.problem("MACHINE_CLIENT_SECRET", what);

@@ -8,11 +8,11 @@ CREATE TABLE users (
     password_hash TEXT NOT NULL,
     -- What a token of this user may open: scopes, separated by spaces.
     scopes TEXT NOT NULL DEFAULT '',
-    disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1))
-) STRICT, WITHOUT ROWID;
+    disabled BIGINT NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1))
+);
 
 CREATE TABLE items (
     item_id TEXT NOT NULL,
     owner TEXT NOT NULL REFERENCES users (username) ON DELETE CASCADE,
     PRIMARY KEY (owner, item_id)
-) STRICT, WITHOUT ROWID;
+);

@@ -69,7 +69,7 @@ where
 
 /// The token in the header, the only place where it is accepted: URLs end up in logs, and browsers
 /// send cookies with requests from other sites too.
-fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
+pub fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
     // With two, a proxy could read one and we the other.
     if headers
         .get_all(header::AUTHORIZATION)

@@ -1,4 +1,4 @@
-//! `/docs` and `/openapi.json`: the API, to read and to try.
+//! `/docs` and `/openapi.json`: the API, to read about and to try.
 
 use axum::{
     Json, Router,
@@ -18,19 +18,22 @@ use utoipa_swagger_ui::{Config, SwaggerUi, oauth};
 
 use crate::{password, scopes::SCOPES};
 
+/// Where Swagger UI receives its codes and tokens.
+pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "first_party",
-        description = "Tokens with scopes. The password and the implicit grant are shown because \
-                       many still meet them; new applications use the authorization code flow with \
+        description = "Tokens with scopes. The password and the implicit grant are here because \
+                       you may still meet them; new applications use the authorization code flow with \
                        PKCE (RFC 9700)."
     ),
     paths(crate::endpoint1, crate::endpoint2, crate::endpoint3, password::token)
 )]
 struct Api;
 
-/// The document, with where to get a token on this server.
+/// The `OpenAPI` document, which says where to get a token on this server.
 fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     let flows = [
         Flow::Password(Password::new(
@@ -54,16 +57,24 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Swagger UI out of this binary: nothing comes from another host. It calls `PUBLIC_URL`, which
-/// browsers allow to pages of that origin alone: who typed `localhost` is sent on.
+/// The documents of this server.
 pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
-    let config = Config::from("/openapi.json")
-        .oauth2_redirect_url(public_url.join("/docs/oauth2-redirect.html"));
-    let client = oauth::Config::new()
-        .client_id("swagger")
-        .scopes(vec!["some.scope".to_owned()]);
+    let client = oauth::Config::new().scopes(vec!["some.scope".to_owned()]);
+    swagger(public_url, openapi(public_url), client)
+}
+
+/// Swagger UI for this API, served from this binary: nothing is loaded from another host. It calls
+/// `PUBLIC_URL`, which browsers allow only to pages of that origin: anyone who typed `localhost` is
+/// redirected.
+pub fn swagger<S: Clone + Send + Sync + 'static>(
+    public_url: &PublicUrl,
+    api: utoipa::openapi::OpenApi,
+    client: oauth::Config,
+) -> Router<S> {
+    let config = Config::from("/openapi.json").oauth2_redirect_url(public_url.join(REDIRECT));
+    let client = client.client_id("swagger");
     let own_host = from_extractor_with_state::<PublicHost, _>(public_url.clone());
-    let api = Json(openapi(public_url));
+    let api = Json(api);
     Router::from(SwaggerUi::new("/docs").config(config).oauth(client))
         .layer(map_response(allow_swagger))
         .layer(own_host)

@@ -1,8 +1,8 @@
 //! `POST /login`: the implicit grant (RFC 6749, section 4.2).
 //!
-//! It is shown because many still meet it, and must not be used any more (RFC 9700, section
-//! 2.1.2): tokens travel in URLs. Use the authorization code flow with PKCE, as the server `basic`
-//! does.
+//! It is shown because developers still meet it, but it must no longer be used (RFC 9700, section
+//! 2.1.2), because tokens travel in URLs. Use the authorization code flow with PKCE, as the server
+//! `basic` does.
 
 use axum::{
     Extension,
@@ -43,8 +43,8 @@ pub async fn submit(
     request.answer(&tokens, &login, user).await
 }
 
-/// Replace this with your own list of clients. A redirect URI is compared to the last character:
-/// where a token goes, nothing is guessed (RFC 9700, section 2.1).
+/// Replace this with your own list of clients. A redirect URI is compared character by character:
+/// nothing about where a token goes may be guessed (RFC 9700, section 2.1).
 fn registered_redirect_uri(tokens: &Tokens, client_id: &str) -> Option<String> {
     match client_id {
         "swagger" => Some(tokens.public_url().join("/docs/oauth2-redirect.html")),
@@ -58,13 +58,14 @@ pub struct AuthorizationRequest {
     client_id: String,
     /// Where the browser goes with the token: it is registered for this client.
     pub redirect_uri: String,
-    /// What the token is to open.
+    /// The requested scopes.
     pub scopes: Scopes,
 }
 
 impl AuthorizationRequest {
-    /// While client and redirect URI are not known to be right, errors stay here: to redirect
-    /// would make us an open redirector. After that they go to the client (section 4.2.2.1).
+    /// Until the client and the redirect URI are known to be right, errors are shown here: a
+    /// redirect would make us an open redirector. After that, errors are redirects to the client
+    /// (section 4.2.2.1).
     ///
     /// # Errors
     /// 400, or the redirect to the client.
@@ -92,12 +93,12 @@ impl AuthorizationRequest {
         let redirect_uri = registered_redirect_uri(tokens, &client_id)
             .filter(|registered| params.get("redirect_uri") == Some(registered))
             .ok_or_else(|| {
-                let why = "this client_id with this redirect_uri is not registered here";
+                let why = "this client_id is not registered here with this redirect_uri";
                 OAuthError::invalid_request(why).into_page()
             })?;
         let state = params.get("state").map(str::to_owned);
         let refuse = |error: OAuthError| {
-            tracing::info!("refused: {}: {}", error.error, error.description);
+            tracing::info!("rejected: {}: {}", error.error, error.description);
             let state = state.as_deref().map(|state| ("state", state));
             let answer = [("error", error.error)].into_iter().chain(state);
             let answer: Vec<_> = answer.collect();
@@ -118,7 +119,7 @@ impl AuthorizationRequest {
         })
     }
 
-    /// The form came back, by way of the browser: all of it is checked again.
+    /// The form came back through the browser, so all of it is checked again.
     ///
     /// # Errors
     /// Those of [`AuthorizationRequest::check`], and 403 when another site sent it.
@@ -131,7 +132,7 @@ impl AuthorizationRequest {
         Self::checked(tokens, params, POST)
     }
 
-    /// What the user has entered.
+    /// The user name and password that the user entered.
     ///
     /// # Errors
     /// 400 when a user name or password is missing or cannot be one.
@@ -143,7 +144,7 @@ impl AuthorizationRequest {
             .inspect_err(|refusal| self.narrate(tokens, refusal))
     }
 
-    /// What the form takes along, to be checked again when it comes back.
+    /// The hidden fields of the form, which are checked again when it comes back.
     pub(crate) fn hidden(&self) -> Vec<(&'static str, &str)> {
         let names = ["response_type", "client_id", "redirect_uri", "state"];
         let value = |name| Some((name, self.params.get(name)?));

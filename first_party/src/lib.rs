@@ -1,6 +1,8 @@
-//! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, is the walkthrough.
+//! ## In code
+//!
+//! Your own tokens: a login form, signed tokens, and endpoints that ask for scopes.
 //!
 //! | file | what it does |
 //! |---|---|

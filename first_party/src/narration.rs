@@ -1,4 +1,4 @@
-//! What the log and `GET /flow` tell of the two grants: never the password.
+//! What the log and `GET /flow` say about the two grants: never the password.
 
 use axum::response::Response;
 use common::{
@@ -30,7 +30,7 @@ type Parameters = [(&'static str, String)];
 /// A token request that has been granted.
 pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenResponse) {
     let flow = tokens.flows().flow(PASSWORD, &token.access_token);
-    let line = "1/2 a client gives us a user name and a password, which we accept; the client has \
+    let line = "1/2 a client sends us a user name and a password, and we accept them; the client has \
                 seen the password";
     flow.step(line, TOKEN_REQUEST, |draw| {
         draw_token_request(draw, request);
@@ -86,7 +86,7 @@ pub fn implicit_form(flow: &Flow, request: &[(&str, &str)]) {
         rfc: "RFC 6749, section 4.2.1",
         code: "form in first_party/src/form.rs",
     };
-    let line = "1/3 a client sends the browser for a token; we know where the answer may go";
+    let line = "1/3 a client sends the browser here for a token; its redirect URI is registered";
     flow.step(line, source, |draw| {
         draw.plain((First, Second), "a link or a redirect to our form");
         draw.message((Second, Third), "GET /login", request.iter().copied());
@@ -112,7 +112,7 @@ pub fn implicit_grant(flow: &Flow, answer: &[(&str, &str)]) {
     };
     let scope = answer.iter().find(|(name, _)| *name == "scope");
     let line = format!(
-        "3/3 we sign a token for [{}] and put it after the # of a URL, which browsers send to no server",
+        "3/3 we sign a token for [{}] and put it after the # of a URL, the part that browsers send to no server",
         scope.map_or("", |(_, scope)| scope)
     );
     flow.step(line, source, |draw| {

@@ -1,8 +1,8 @@
 //! `POST /token`: the password grant, and the check of the password.
 //!
-//! It is shown because many still meet it, and must not be used any more (RFC 9700, section 2.4):
-//! applications see passwords. Use the authorization code flow with PKCE, as the server `basic`
-//! does.
+//! It is shown because developers still meet it, but it must no longer be used (RFC 9700, section
+//! 2.4), because applications see passwords. Use the authorization code flow with PKCE, as the
+//! server `basic` does.
 
 use axum::{
     Json,
@@ -31,18 +31,18 @@ const MAX_NAME: usize = 255;
 pub struct User {
     /// The `sub` of the token.
     pub subject: String,
-    /// What a token of this user may open.
+    /// The scopes that a token of this user may have.
     pub scopes: Scopes,
 }
 
-/// The user, or the response to anyone who is none.
+/// The user, or the response to a login that fails.
 pub type Authenticated = Result<User, Response>;
 
 /// Replace this with your own check of the password: see the example `users`. This one accepts any
 /// name and password, and grants every scope.
 ///
 /// # Errors
-/// None here. An [`OAuthError`] becomes what `/token` and the form need.
+/// None here. An [`OAuthError`] becomes the right response both for `/token` and for the form.
 pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
     Ok(User {
         subject: username.to_owned(),
@@ -50,7 +50,7 @@ pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
     })
 }
 
-/// What the server is made of as long as [`authenticate`] accepts everyone: it does not start where
+/// What the server needs as long as [`authenticate`] accepts everyone: it does not start if
 /// others can reach it. Remove this along with that function; then [`app`](crate::app) takes
 /// [`Tokens`].
 #[derive(Clone, Debug)]
@@ -62,15 +62,15 @@ impl FromSettings for AcceptsEveryone {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if !settings.is_loopback() {
             let what = "in first_party/src/password.rs accepts every password; replace it before \
-                        BIND_ADDR or PUBLIC_URL let others reach this server";
+                        BIND_ADDR or PUBLIC_URL lets others reach this server";
             settings.problem("authenticate", what);
         }
         Tokens::from_settings(settings).await.map(Self)
     }
 }
 
-/// The form of a token request (RFC 6749, section 4.3.2). Whether what is required is there,
-/// [`TokenRequest::check`] says: serde would complain about it before the grant type.
+/// The form of a token request (RFC 6749, section 4.3.2). [`TokenRequest::check`] looks for missing
+/// parameters, because serde would report them before a wrong grant type.
 #[derive(Deserialize, ToSchema)]
 pub struct TokenRequest {
     /// `password`, also when it is left out.
@@ -89,7 +89,7 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// What it asks for.
+    /// Checks the request.
     ///
     /// # Errors
     /// Those of RFC 6749, section 5.2.
@@ -103,7 +103,7 @@ impl TokenRequest {
         if !matches!(self.grant_type.as_deref(), None | Some("password")) {
             return Err(OAuthError {
                 error: "unsupported_grant_type",
-                description: "the grant type here is password",
+                description: "grant_type must be password",
             });
         }
         let client_id = self.client_id.unwrap_or_else(|| "first_party".to_owned());
@@ -126,18 +126,18 @@ impl TokenRequest {
     }
 }
 
-/// What a user has entered, and what for. Whether the password is right remains to be seen.
+/// What a user entered, for which client and scopes. The password has not been checked yet.
 pub struct Login {
     /// At most `MAX_NAME` bytes, and not the name of a client.
     pub username: String,
-    /// As it was entered.
+    /// The password as it was entered, not yet checked.
     pub password: String,
     client_id: String,
     scopes: Scopes,
 }
 
 impl Login {
-    /// A login by a form.
+    /// A login from a form or a token request.
     ///
     /// # Errors
     /// `invalid_request` when a user name or password is missing or cannot be one.
@@ -154,7 +154,7 @@ impl Login {
         } else if username.starts_with(CLIENT) {
             // Otherwise a user could be taken for a client that acts for itself (RFC 9700, section
             // 4.15).
-            "no user name begins like this"
+            "user names must not begin with client:"
         } else {
             return Ok(Self {
                 username,
@@ -166,7 +166,7 @@ impl Login {
         Err(OAuthError::invalid_request(problem))
     }
 
-    /// A token for the user who has logged in, with those of their scopes that were requested.
+    /// Issues a token for the user who has logged in, with the requested scopes that they may have.
     pub(crate) fn issue(&self, tokens: &Tokens, user: &User) -> TokenResponse {
         tokens.issue(&user.subject, &self.client_id, self.scopes & user.scopes)
     }
@@ -188,7 +188,7 @@ impl Login {
     }
 }
 
-/// A token, which nobody may store.
+/// A token response, which must not be cached.
 pub type TokenAnswer = (NoStore, Json<TokenResponse>);
 
 /// `POST /token`: the password grant (RFC 6749, section 4.3).

@@ -8,7 +8,7 @@ use testing::{
     start,
 };
 
-/// What each scope opens: the answers of `/endpoint1` and `/endpoint2`.
+/// What each scope grants access to: `/endpoint1` and `/endpoint2`.
 const SCOPES: [(&str, bool, bool); 3] = [
     ("some.scope", true, false),
     ("other.scope", false, true),
@@ -60,7 +60,7 @@ async fn execute(browser: &Chromium, endpoint: &str) -> String {
         .await
 }
 
-/// Closes the dialog, when it shows that there is a token, and tries all endpoints.
+/// Closes the dialog once it shows that there is a token, and tries all endpoints.
 async fn assert_opens(browser: &Chromium, first: bool, second: bool) {
     browser.see("Available authorizations").await;
     browser.click(By::Css(".btn-done")).await;
@@ -91,7 +91,7 @@ async fn swagger_ui_gets_a_token_for_a_password() {
     let browser = Chromium::start().await;
 
     for (scope, first, second) in SCOPES {
-        // Who types `localhost` is sent to where Swagger UI may call the API.
+        // A user who types `localhost` is sent to the address where Swagger UI may call the API.
         let localhost = format!("http://localhost:{}/docs", server.addr.port());
         authorize(&browser, &localhost, "password", scope).await;
         assert_eq!(browser.url().await, server.public_url.join("/docs/"));
@@ -168,7 +168,7 @@ async fn a_person_gets_a_token_with_the_form() {
     browser.press("Submit").await;
     browser.see("\"scope\":\"some.scope\"").await;
 
-    // The back button: the form is there again, and gives another token.
+    // After the back button, the form is there again and returns another token.
     browser.back().await;
     browser.type_into("username", "alice").await;
     browser.type_into("password", "password456").await;

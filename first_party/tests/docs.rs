@@ -103,7 +103,7 @@ async fn the_policy_lets_swagger_run_its_own_scripts_and_reach_this_server_only(
             !page.header("content-security-policy").contains("http"),
             "{policy:?}"
         );
-        // With that policy a script inside the page would not run.
+        // Under that policy, an inline script would not run.
         for script in page.body.split("<script").skip(1) {
             let (attributes, rest) = script.split_once('>').expect("a tag");
             assert!(attributes.contains("src="), "{path}: {}", page.body);
@@ -166,7 +166,7 @@ async fn both_flows_are_documented_with_the_three_scopes() {
         "implicit": { "authorizationUrl": server.public_url.join("/login"), "scopes": scopes },
     });
     assert_eq!(scheme["flows"], expected);
-    // Who reads the document must learn that these two grants are history.
+    // Readers of the document must learn that these two grants are obsolete.
     let description = document["info"]["description"].as_str().unwrap();
     assert!(description.contains("authorization code"), "{description}");
 }
@@ -179,7 +179,7 @@ async fn the_document_does_not_believe_the_host_header() {
         let request = Browser::new().request(Method::GET, server.public_url.join(path));
         let mut request = request.header("x-forwarded-host", "evil.example");
         if path == "/openapi.json" {
-            // A name of this machine; another one's is not answered at all.
+            // A name of this machine; any other host gets 421.
             request = request.header("host", "evil.localhost");
         }
         let answer = Browser::new().send(request).await;
@@ -204,7 +204,7 @@ async fn any_of_several_scopes_is_documented_as_alternatives() {
 
 // checks 118, 142
 #[tokio::test]
-async fn what_the_document_says_of_scopes_is_what_the_server_does() {
+async fn what_the_document_says_about_scopes_is_what_the_server_does() {
     let server = server().await;
     let document = openapi(&server).await;
     let scopes =
@@ -255,7 +255,7 @@ async fn what_the_document_says_of_scopes_is_what_the_server_does() {
     );
 }
 
-/// The status stands in the document, and for a 200 the media type too.
+/// The status is in the document, and for a 200 the media type too.
 fn assert_documented(operation: &Value, answer: &Answer, case: &str) {
     let documented = &operation["responses"][answer.status.to_string()];
     assert!(
@@ -274,7 +274,7 @@ fn assert_documented(operation: &Value, answer: &Answer, case: &str) {
 
 // check 142
 #[tokio::test]
-async fn every_status_that_can_come_is_documented() {
+async fn every_possible_status_is_documented() {
     let server = server().await;
     let document = openapi(&server).await;
     let endpoint = |path: &str| &document["paths"][path]["get"];
@@ -308,7 +308,7 @@ async fn every_status_that_can_come_is_documented() {
         assert_eq!(answer.status, expected, "{}", answer.body);
         assert_documented(token, &answer, "/token");
     }
-    // `token_endpoint.rs` shows that this one comes.
+    // `token_endpoint.rs` shows that this status occurs.
     assert!(
         token["responses"]["413"]["description"].is_string(),
         "{token}"
@@ -321,7 +321,7 @@ async fn every_status_that_can_come_is_documented() {
 
 // check 142
 #[tokio::test]
-async fn the_document_names_what_the_token_endpoint_takes_and_gives() {
+async fn the_document_names_what_the_token_endpoint_takes_and_returns() {
     let document = openapi(&server().await).await;
     let token = &document["paths"]["/token"]["post"];
     let of = |content: &Value| {
@@ -362,7 +362,7 @@ async fn the_document_names_what_the_token_endpoint_takes_and_gives() {
 
 // check 142
 #[tokio::test]
-async fn each_operation_says_in_a_sentence_what_it_does() {
+async fn each_operation_is_summarized_in_a_sentence() {
     let document = openapi(&server().await).await;
     for (path, operations) in document["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {

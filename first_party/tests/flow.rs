@@ -30,7 +30,7 @@ fn request(server: &Server, state: &str) -> String {
     )
 }
 
-/// An implicit grant from the form to the address with the token in it.
+/// An implicit grant from the form to the redirect with the token.
 async fn implicit_grant(server: &Server, state: &str) -> String {
     let mut browser = Browser::new();
     let path = format!("/login?{}", request(server, state));
@@ -120,12 +120,12 @@ const REJECTED: [(Field, &str, &str); 4] = [
     ),
     (
         ("grant_type", "client_credentials"),
-        "the grant type here is password",
+        "grant_type must be password",
         "<dd>unsupported_grant_type</dd>",
     ),
     (
         ("username", "client:ada-lovelace"),
-        "no user name begins like this",
+        "user names must not begin with client:",
         "400, as JSON",
     ),
 ];

@@ -46,7 +46,8 @@ async fn a_body_that_takes_too_long_is_408_and_locks_nobody_out() {
     );
     for answer in slow.join_all().await {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        let error = r#"{"error":"invalid_request","error_description":"the form takes too long"}"#;
+        let error =
+            r#"{"error":"invalid_request","error_description":"sending the form took too long"}"#;
         assert!(answer.ends_with(error), "{answer}");
     }
     drop(idle);

@@ -9,17 +9,18 @@ use reqwest::{
     header::{self, HeaderMap, HeaderValue},
 };
 use serde_json::json;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use testing::{
     Answer, Browser, param_of,
     program::{self, Program},
-    start,
 };
 use tokio::task::JoinSet;
 
 #[path = "../examples/users/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
+#[path = "support/database.rs"]
+mod own_database;
 #[path = "support/user.rs"]
 #[expect(dead_code, reason = "the user of the other tests is nobody here")]
 mod user;
@@ -41,13 +42,13 @@ const SQL: [&str; 6] = [
 ];
 
 /// The example with these settings, and what its routes share.
-async fn server_with(vars: &[(&str, &str)]) -> (Server, Users) {
+pub async fn server_with(vars: &[(&str, &str)]) -> (Server, Users) {
     let mut shared = None;
     let app = |users: Users| {
         shared = Some(users.clone());
         example::app(users)
     };
-    let server = start(app, vars).await;
+    let server = own_database::start(app, vars).await;
     (server, shared.expect("the app was made"))
 }
 
@@ -55,7 +56,7 @@ async fn server() -> (Server, Users) {
     server_with(&[]).await
 }
 
-async fn log_in(server: &Server, username: &str, password: &str, scope: &str) -> Answer {
+pub async fn log_in(server: &Server, username: &str, password: &str, scope: &str) -> Answer {
     ask(
         server,
         &[
@@ -67,7 +68,7 @@ async fn log_in(server: &Server, username: &str, password: &str, scope: &str) ->
     .await
 }
 
-async fn token_of_johndoe(server: &Server) -> String {
+pub async fn token_of_johndoe(server: &Server) -> String {
     let answer = log_in(server, "johndoe", "secret123", "some.scope").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["access_token"]
@@ -76,7 +77,7 @@ async fn token_of_johndoe(server: &Server) -> String {
         .to_owned()
 }
 
-async fn get(server: &Server, path: &str, token: &str) -> Answer {
+pub async fn get(server: &Server, path: &str, token: &str) -> Answer {
     let mut browser = Browser::new();
     let request = browser.request(Method::GET, server.public_url.join(path));
     browser.send(request.bearer_auth(token)).await
@@ -85,12 +86,12 @@ async fn get(server: &Server, path: &str, token: &str) -> Answer {
 /// Another user, with scopes of his own.
 async fn add(users: &Users, username: &str, password: &str) {
     const SQL: &str = "INSERT INTO users (username, email, full_name, password_hash, scopes)
-        VALUES (?, 'x@example.com', 'X', ?, 'some.scope')";
+        VALUES ($1, 'x@example.com', 'X', $2, 'some.scope')";
     let query = sqlx::query(SQL).bind(username).bind(hash(password));
     query.execute(&users.db).await.expect("a new user");
 }
 
-async fn run(db: &SqlitePool, sql: &'static str) {
+async fn run(db: &AnyPool, sql: &'static str) {
     assert_ne!(
         sqlx::query(sql)
             .execute(db)
@@ -119,6 +120,7 @@ fn invalid_grant(reason: &str) -> (u16, String, String) {
     (400, "invalid_grant".into(), reason.into())
 }
 
+// check 248
 #[tokio::test]
 async fn a_user_sees_himself_and_what_is_his() {
     let (server, users) = server().await;
@@ -664,7 +666,7 @@ async fn what_is_in_the_file_survives_a_kill_in_the_middle_of_logins() {
         ("scope", "some.scope"),
     ];
     let answer = Browser::new().post(server.join("/token"), &form).await;
-    let db = SqlitePool::connect(&url).await.expect("the file");
+    let db = AnyPool::connect(&url).await.expect("the file");
     run(
         &db,
         "UPDATE users SET full_name = 'Johnny' WHERE username = 'johndoe'",
@@ -746,9 +748,9 @@ async fn passwords_that_everybody_knows_are_for_this_machine_alone() {
         );
         assert_eq!(problems.lines().count(), 1, "{problems}");
     }
-    let db = SqlitePool::connect(&url).await.expect("the file");
+    let db = AnyPool::connect(&url).await.expect("the file");
     run(&db, "DELETE FROM users WHERE username = 'alice'").await;
-    sqlx::query("UPDATE users SET password_hash = ?")
+    sqlx::query("UPDATE users SET password_hash = $1")
         .bind(hash("another"))
         .execute(&db)
         .await
@@ -765,7 +767,7 @@ async fn passwords_that_everybody_knows_are_for_this_machine_alone() {
     server.stop();
 
     for url in [
-        "postgres://user:hunter2@host/db",
+        "postgres://user:hunter2@host.invalid/db",
         "sqlite::memory:",
         "sqlite://",
         "sqlite:///no/x",

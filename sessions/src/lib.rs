@@ -1,17 +1,19 @@
-//! The authorization code flow, and a session: the token stays behind a cookie.
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
 //!
-//! `README.md`, beside `Cargo.toml`, is the walkthrough.
+//! ## In code
+//!
+//! The authorization code flow, and a session: the token stays behind a cookie.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`login`] | `/login`, `/auth`, `/logout`: how a session begins and ends |
-//! | [`session`] | the two cookies, and the guard [`LoggedIn`] |
-//! | [`ended`] | the sessions that have ended lately, whose requests may still be in progress |
+//! | [`session`] | the two cookies, and the guard [`LoggedIn`](session::LoggedIn) |
+//! | [`ended`] | the sessions that have ended recently, whose requests may still be in progress |
 //! | [`refresh`] | the provider's token, renewed when it has expired |
-//! | [`users`] | what logged-in users get |
+//! | [`users`] | the pages for logged-in users |
 //!
 //! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
-//! session; from then on a handler that takes a [`LoggedIn`] is for that user:
+//! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};
@@ -97,7 +99,7 @@ pub struct Sessions {
     oauth: OAuth,
     refreshes: Refreshes,
     ended: EndedSessions,
-    /// What goes on after a response; a shutdown waits for it.
+    /// Work that continues after a response; a shutdown waits for it.
     background: TaskTracker,
 }
 
@@ -138,7 +140,7 @@ impl FromSettings for Sessions {
         if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
             settings.problem(
                 "USERINFO_URL",
-                "is missing; a session is about who the user is",
+                "is missing; a session needs it to learn who the user is",
             );
         }
         let oauth = OAuth::from_settings(settings).await?;
@@ -160,7 +162,7 @@ struct Index {
     flow: bool,
 }
 
-/// `GET /`: who is logged in, and where to go.
+/// `GET /`: shows who is logged in, and where to go next.
 async fn index(State(oauth): State<OAuth>, user: Option<LoggedIn>) -> Page<Index> {
     Page::new(
         "sessions: log in and stay logged in",

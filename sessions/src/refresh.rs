@@ -87,7 +87,7 @@ impl Refreshes {
             refresh.get_or_init(once).await.clone()
         });
         task.await
-            .unwrap_or_else(|_| Err(Error::Provider("the refresh broke off".into())))
+            .unwrap_or_else(|_| Err(Error::Provider("the refresh was interrupted".into())))
     }
 
     async fn refresh_once(&self, oauth: &OAuth, refresh_token: &RefreshToken) -> Result<Token> {

@@ -161,7 +161,7 @@ async fn a_person_chooses_between_providers() {
     browser.press("Log out").await;
     browser.see("Each provider has its own users").await;
     browser.open(url("/login/none")).await;
-    browser.see("There is no such provider here").await;
+    browser.see("this provider is not set up here").await;
     browser.assert_well_made().await;
 
     browser.assert_clean(&["status of 404"]).await;

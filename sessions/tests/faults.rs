@@ -19,7 +19,7 @@ const SESSION_SECRET: (&str, &str) = ("SESSION_SECRET", SECRET);
 fn assert_ours(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
     let detail = match status {
-        504 => "the provider takes too long; please try again",
+        504 => "the provider took too long; please try again",
         502 => "the provider cannot be used at the moment; please try again",
         _ => "the provider did not accept the code; please start again",
     };

@@ -332,7 +332,7 @@ async fn only_our_own_page_can_log_a_person_out() {
         } else {
             assert_eq!(answer.status, 403, "{row}");
             assert_eq!(answer.set_cookies(), [""; 0], "{row}");
-            let detail = "this was sent by another site; use the button on our own page";
+            let detail = "this request was sent by another site; use the button on our own page";
             assert_eq!(answer.json()["detail"], detail, "{row}");
             assert_eq!(
                 browser.get(url(&server, "/privileged")).await.status,

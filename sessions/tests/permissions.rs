@@ -1,5 +1,7 @@
 //! The example `permissions`: who may do what, from one request to the next.
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod permissions;
@@ -19,16 +21,19 @@ use common::{
     provider::Identity,
     server::Server,
     settings::{Settings, table},
+    unix_now,
 };
-use permissions::{Permissions, accounts::Accounts, app};
+use database::{on_postgres, start};
+pub use permissions::app;
+use permissions::{Permissions, accounts::Accounts};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
+use sqlx::AnyPool;
 use testing::{
     Answer, Browser,
     program::{self, Program},
     provider::{Provider, Reply, token},
-    start, url,
+    url,
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tower_cookies::Cookies;
@@ -45,12 +50,12 @@ const SQL: [&str; 6] = [
     "\\'; SELECT * FROM sessions WHERE id LIKE '%",
 ];
 
-async fn log_in(server: &Server, name: &str) -> Browser {
+pub async fn log_in(server: &Server, name: &str) -> Browser {
     log_in_with(Browser::new(), server, name).await
 }
 
 /// With a copy of a browser, which is made much sooner than a new one.
-async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
+pub async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
     let done = browser.log_in(server, name).await;
     assert_eq!(
         (done.status, done.location()),
@@ -61,12 +66,12 @@ async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Brows
     browser
 }
 
-async fn status(browser: &mut Browser, server: &Server, path: &str) -> u16 {
+pub async fn status(browser: &mut Browser, server: &Server, path: &str) -> u16 {
     browser.get(url(server, path)).await.status
 }
 
 /// `PUT` grants, `DELETE` revokes.
-async fn change(
+pub async fn change(
     browser: &mut Browser,
     server: &Server,
     method: &str,
@@ -83,7 +88,7 @@ async fn send(browser: &mut Browser, method: &str, url: &str) -> Answer {
 }
 
 /// What each account may do, by its id, as an admin sees it.
-async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Value)> {
+pub async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, Value)> {
     let list = admin.get(format!("{origin}/admin/users")).await.json();
     let entry = |user: &Value| {
         let name = user["name"].as_str().unwrap().to_owned();
@@ -105,19 +110,19 @@ fn new_file(name: &str) -> PathBuf {
     directory.join("file.db")
 }
 
-/// The server on a new file, and a way into that file.
-async fn on_file(name: &str) -> (Server, SqlitePool) {
-    let file = new_file(name);
-    let server = start(
-        app,
-        &[("DATABASE_URL", &format!("sqlite://{}", file.display()))],
-    )
-    .await;
-    let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await;
-    (server, database.expect("it is there"))
+/// A database that there is not yet.
+fn new_database(name: &str) -> String {
+    on_postgres().unwrap_or_else(|| format!("sqlite://{}", new_file(name).display()))
 }
 
-// checks 66, 75
+/// The server on a new database, and a way into that.
+async fn on_database(name: &str) -> (Server, AnyPool) {
+    let url = new_database(name);
+    let server = start(app, &[("DATABASE_URL", &url)]).await;
+    (server, AnyPool::connect(&url).await.expect("it is there"))
+}
+
+// checks 66, 75, 248
 #[tokio::test]
 async fn an_admin_grants_and_revokes_and_both_count_at_once() {
     let server = start(app, &[]).await;
@@ -395,20 +400,21 @@ async fn a_session_that_the_provider_ends_is_ended_here_too() {
 // check 73
 #[tokio::test]
 async fn a_session_that_has_run_out_is_over_and_is_cleared_away() {
-    let (server, database) = on_file("expired").await;
+    let (server, database) = on_database("expired").await;
     let mut ada = log_in(&server, "ada").await;
-    let lifetime = "SELECT expires - unixepoch() FROM sessions";
-    let lifetime: i64 = sqlx::query_scalar(lifetime)
+    let expires: i64 = sqlx::query_scalar("SELECT expires FROM sessions")
         .fetch_one(&database)
         .await
         .unwrap();
+    let now = unix_now().cast_signed();
+    let lifetime = expires - now;
     assert!(
         (604_790..=604_800).contains(&lifetime),
         "a week, not {lifetime} s"
     );
 
-    let now = "UPDATE sessions SET expires = unixepoch()";
-    sqlx::query(now).execute(&database).await.unwrap();
+    let end = sqlx::query("UPDATE sessions SET expires = $1").bind(now);
+    end.execute(&database).await.unwrap();
     assert_eq!(status(&mut ada, &server, "/admin").await, 401);
     log_in(&server, "bob").await;
     let accounts: Vec<i64> = sqlx::query_scalar("SELECT account FROM sessions")
@@ -478,7 +484,23 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
         ("ADMIN", "github:1234"),
         ("ADMIN", "demo1234"),
         ("DATABASE_URL", "my.db"),
-        ("DATABASE_URL", "postgres://user:password@host/database"),
+        (
+            "DATABASE_URL",
+            "postgres://user:password@host.invalid/database",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://user:password@localhost:99999/database",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://localhost/database?pasword=password",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://localhost/database?sslmode=verify",
+        ),
+        ("DATABASE_URL", "mysql://user:password@localhost/database"),
         ("DATABASE_URL", "sqlite::memory:"),
         ("DATABASE_URL", "sqlite://:memory:"),
         ("DATABASE_URL", "sqlite://file::memory:"),
@@ -511,6 +533,31 @@ async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
     assert_eq!(names[names.len() - 2..], ["DATABASE_URL", "ADMIN"]);
 }
 
+// check 248: what is not of this version is refused, and left as it is.
+#[tokio::test]
+async fn a_file_of_an_older_version_is_refused() {
+    let file = new_file("older");
+    let url = format!("sqlite://{}", file.display());
+    let server = start(app, &[("DATABASE_URL", &url)]).await;
+    log_in(&server, "ada").await;
+    server.stop().await;
+    let database = AnyPool::connect(&url).await.unwrap();
+    let rename = "ALTER TABLE _accounts_migrations RENAME TO _sqlx_migrations";
+    sqlx::query(rename).execute(&database).await.unwrap();
+
+    let vars = [("DEMO_ADDR", "127.0.0.1:0"), ("DATABASE_URL", &*url)];
+    let problems = Server::start(app, Settings::from_vars(vars)).await;
+    let problems = problems.expect_err("it has the tables already");
+    let [line] = &problems[..] else {
+        panic!("{problems:#?}")
+    };
+    assert!(line.starts_with("DATABASE_URL cannot be used: "), "{line}");
+    assert!(line.contains("table accounts already exists"), "{line}");
+    let accounts = sqlx::query_scalar("SELECT COUNT(*) FROM accounts");
+    let accounts: i64 = accounts.fetch_one(&database).await.unwrap();
+    assert_eq!(accounts, 1);
+}
+
 /// A program that ends instead of starting: its exit code, and its errors.
 fn ends(binary: &str, vars: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut process = Command::new(binary)
@@ -539,8 +586,8 @@ fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
     let database = ("DATABASE_URL", &*file);
     let no_admin = "error: ADMIN is missing; others can log in here, so name who becomes Admin, as \
                     provider:subject";
-    let no_database = "error: DATABASE_URL is missing; others can log in here, so name a file that \
-                       keeps what each may do, such as sqlite://permissions.db";
+    let no_database = "error: DATABASE_URL is missing; others can log in here, so name what keeps \
+                       what each may do, such as sqlite://permissions.db";
     let binary = program::example("sessions", "permissions");
     for bind_addr in ["0.0.0.0:0", "127.0.0.1:0"] {
         let vars = [
@@ -573,10 +620,7 @@ fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
 #[tokio::test]
 async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
     let new = Browser::new();
-    for vars in [
-        None,
-        Some(format!("sqlite://{}", new_file("parallel").display())),
-    ] {
+    for vars in [None, Some(new_database("parallel"))] {
         let vars = vars.as_ref().map(|file| ("DATABASE_URL", file.as_str()));
         let server = Arc::new(start(app, vars.as_slice()).await);
         let mut logins = JoinSet::new();
@@ -623,7 +667,7 @@ async fn of_many_parallel_first_users_one_becomes_admin() {
 
 #[tokio::test]
 async fn two_admins_who_dismiss_each_other_leave_one() {
-    let file = format!("sqlite://{}", new_file("dismissed").display());
+    let file = new_database("dismissed");
     let server = start(app, &[("DATABASE_URL", &file)]).await;
     let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
     for _ in 0..20 {
@@ -773,7 +817,7 @@ async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
 
 #[tokio::test]
 async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
-    let (server, database) = on_file("failing").await;
+    let (server, database) = on_database("failing").await;
     let mut ada = log_in(&server, "ada").await;
     sqlx::query("DROP TABLE sessions")
         .execute(&database)
@@ -796,7 +840,7 @@ async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
 
 #[tokio::test]
 async fn a_database_that_was_gone_is_used_again_without_a_restart() {
-    let (server, database) = on_file("gone").await;
+    let (server, database) = on_database("gone").await;
     let mut ada = log_in(&server, "ada").await;
     for _ in 0..2 {
         assert_eq!(status(&mut ada, &server, "/admin").await, 200);
@@ -812,8 +856,8 @@ async fn a_database_that_was_gone_is_used_again_without_a_restart() {
         assert_eq!(status(&mut ada, &server, "/admin").await, 200);
     }
     // Another program writes, and does not come to an end.
-    let mut lock = database.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    sqlx::query("DELETE FROM sessions WHERE 0")
+    let mut lock = database.begin().await.unwrap();
+    sqlx::query("UPDATE last_account SET id = id")
         .execute(&mut *lock)
         .await
         .unwrap();
@@ -843,7 +887,7 @@ async fn browsers_that_hang_up_do_not_take_the_database_with_them() {
 
 #[tokio::test]
 async fn a_file_keeps_accounts_permissions_and_sessions_over_a_restart() {
-    let file = format!("sqlite://{}", new_file("restart").display());
+    let file = new_database("restart");
     let vars = [("DATABASE_URL", &*file), ("SESSION_SECRET", SECRET)];
     let server = start(app, &vars).await;
     let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
@@ -1015,7 +1059,7 @@ async fn keep_writing(origin: String, mut admin: Browser, writer: usize, log: Lo
 
 #[tokio::test]
 async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
-    let database = format!("sqlite://{}", new_file("killed").display());
+    let database = new_database("killed");
     let program = Running::start(&database);
     let mut admin = Browser::new();
     let login = admin.get(format!("{}/login", program.origin)).await;

@@ -1,5 +1,7 @@
 //! The example `providers`: several providers in one application, some of them found by discovery.
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod providers;
@@ -13,6 +15,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{server::Server, unix_now};
+use database::start;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
 use testing::{
@@ -21,7 +24,7 @@ use testing::{
     param_of,
     program::{self, Program},
     provider::{CLIENT_ID, CLIENT_SECRET, Provider, Reply, token},
-    start, url,
+    url,
 };
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -184,6 +187,7 @@ async fn log_in_at(browser: &mut Browser, server: &Server, id: &str, username: &
     browser.get(callback).await
 }
 
+// check 248
 #[tokio::test]
 async fn two_demo_providers_log_in_and_the_same_name_is_two_accounts() {
     let server = start(providers::app, &[]).await;

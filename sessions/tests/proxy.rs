@@ -1,6 +1,13 @@
 //! Three real replicas behind a real nginx, as `nginx.conf` has it, and behind Caddy: HTTPS for
 //! browsers, HTTP for the servers.
 
+#[path = "proxy/gate.rs"]
+mod gate;
+#[path = "proxy/replicas.rs"]
+mod replicas;
+#[path = "proxy/restarts.rs"]
+mod restarts;
+
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Version, header};
@@ -15,7 +22,7 @@ use testing::{
 
 const SERVER: &str = env!("CARGO_BIN_EXE_sessions");
 
-/// What anyone can send, and a server that is told by its proxy who it is would believe.
+/// What anyone can send, and what a server that trusts its proxy's headers would believe.
 const FORGED: [(&str, &str); 9] = [
     ("forwarded", "for=192.0.2.1;host=evil.example;proto=http"),
     ("x-forwarded-for", "127.0.0.1"),
@@ -33,7 +40,7 @@ const FORGED: [(&str, &str); 9] = [
 async fn a_person_logs_in_refreshes_and_logs_out_over_https() {
     let provider = Provider::scripted(allow_at_once).await;
     provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let browser = Chromium::of_example_hosts().await;
 
     browser.open(fleet.url("/login")).await;
@@ -61,7 +68,7 @@ async fn a_person_logs_in_refreshes_and_logs_out_over_https() {
 #[tokio::test]
 async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
 
     let login = browser.get(fleet.url("/login")).await;
@@ -96,7 +103,7 @@ async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
 #[tokio::test]
 async fn a_replica_that_dies_takes_nobody_with_it() {
     let provider = Provider::start().await;
-    let mut fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let mut fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
     let login = browser.get(fleet.url("/login")).await;
 
@@ -117,7 +124,7 @@ async fn a_replica_that_dies_takes_nobody_with_it() {
 #[tokio::test]
 async fn forged_headers_change_nothing_behind_nginx() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     ignores_forged_headers(&fleet).await;
 
     let other_host = fleet.browser().request(Method::GET, fleet.url("/login"));
@@ -128,16 +135,24 @@ async fn forged_headers_change_nothing_behind_nginx() {
 
 // check 253
 #[tokio::test]
-async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake() {
+async fn the_longest_cookies_path_and_state_pass_and_more_is_a_client_error() {
     let long = "a".repeat(2_850);
     let user = json!({ "id": "i".repeat(255), "name": "\u{1d11e}".repeat(100) });
     let reply = Reply::json(200, &user);
     let provider = Provider::scripted(move |seen| (seen.path == "/user").then(|| reply.clone()));
     let provider = provider.await;
     provider.answer_next("/token", token(&json!({ "access_token": long })));
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
 
+    logs_in_with_the_longest_path(&fleet, &mut browser).await;
+    let size = "__Host-token".len() + browser.cookie("__Host-token").unwrap().len();
+    assert!((3_900..=4_096).contains(&size), "{size}");
+    accepts_20_kb_of_cookies_and_no_more(&fleet, &mut browser).await;
+}
+
+/// Logs in while four other logins are in progress.
+async fn logs_in_with_the_longest_path(fleet: &Fleet, browser: &mut Browser) {
     let next = format!("/{}", "a".repeat(127));
     let login_url = fleet.url(&format!("/login?next={next}"));
     let mut login = browser.get(&login_url).await;
@@ -145,10 +160,11 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
         login = browser.get(&login_url).await;
     }
     assert_eq!(browser.logins().len(), 5);
-    let done = come_back(&fleet, &mut browser, &login).await;
+    let done = come_back(fleet, browser, &login).await;
     assert_eq!((done.status, done.location()), (303, &*next));
-    let size = "__Host-token".len() + browser.cookie("__Host-token").unwrap().len();
-    assert!((3_900..=4_096).contains(&size), "{size}");
+}
+
+async fn accepts_20_kb_of_cookies_and_no_more(fleet: &Fleet, browser: &mut Browser) {
     let user = browser.get(fleet.url("/users/me")).await;
     assert_eq!(user.status, 200, "{}", user.body);
 
@@ -177,7 +193,7 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
 #[tokio::test]
 async fn whoever_begins_login_after_login_has_to_wait() {
     let provider = Provider::start().await;
-    let fleet = Fleet::behind_nginx(SERVER, &provider).await;
+    let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut statuses = Vec::new();
     for _ in 0..40 {
         statuses.push(fleet.browser().get(fleet.url("/login")).await.status);
@@ -189,10 +205,10 @@ async fn whoever_begins_login_after_login_has_to_wait() {
 
 // checks 251, 252
 #[tokio::test]
-async fn caddy_does_with_two_lines() {
+async fn two_lines_are_enough_for_caddy() {
     let provider = Provider::scripted(allow_at_once).await;
     provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
-    let fleet = Fleet::behind_caddy(SERVER, &provider).await;
+    let fleet = Fleet::behind_caddy(SERVER, &provider, &[]).await;
     let browser = Chromium::of_example_hosts().await;
     browser.open(fleet.url("/login")).await;
     browser.see("\"username\":\"ada\"").await;
@@ -207,7 +223,7 @@ async fn caddy_does_with_two_lines() {
     ignores_forged_headers(&fleet).await;
 }
 
-/// That a login and a logout with forged headers are those without.
+/// Asserts that a login and a logout are the same with forged headers as without.
 async fn ignores_forged_headers(fleet: &Fleet) {
     let mut browser = fleet.browser();
     let login = send_forged(&mut browser, Method::GET, &fleet.url("/login")).await;
@@ -260,7 +276,7 @@ fn allow_at_once(seen: &testing::provider::Seen) -> Option<Reply> {
     (seen.path.starts_with("/authorize?")).then(|| Reply::redirect(303, &callback))
 }
 
-/// What the browser speaks with the proxy.
+/// The protocol between the browser and the proxy.
 async fn protocol(browser: &Chromium) -> String {
     let script = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
     let protocol = browser.driver.execute(script, Vec::new()).await.unwrap();

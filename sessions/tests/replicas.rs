@@ -1,4 +1,4 @@
-//! The example `replicas` as several processes with one Redis: a real one, of each test's own.
+//! The example `replicas` as several processes with one Redis; each test starts a real one.
 //!
 //! `cargo test -p sessions --features replicas --test replicas` needs `redis-server`.
 
@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod replicas;
 
+#[path = "replicas/many.rs"]
+mod many;
 #[path = "replicas/processes.rs"]
 mod processes;
 
@@ -88,8 +90,8 @@ fn assert_503(answer: &Answer) {
     assert_eq!(answer.header("retry-after"), "5");
 }
 
-/// A provider whose token of the login has expired at once, which rotates refresh tokens and ends
-/// everything when one is used twice; refreshes wait for `release` when there is one.
+/// A provider whose first token expires at once. It rotates refresh tokens and revokes everything
+/// when one is used twice. If there is a `release`, refreshes wait for it.
 async fn rotating(release: Option<Arc<Notify>>) -> Provider {
     let current = Mutex::new(1);
     Provider::scripted(move |seen| {
@@ -122,7 +124,7 @@ fn refreshes(provider: &Provider) -> usize {
 
 // check 231
 #[tokio::test]
-async fn a_login_may_wander_between_replicas() {
+async fn a_login_may_move_between_replicas() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, b, c] = three(&provider, &redis).await;
     let mut browser = Browser::new();
@@ -136,7 +138,7 @@ async fn a_login_may_wander_between_replicas() {
 
 // check 232
 #[tokio::test]
-async fn a_logout_holds_everywhere_from_the_next_request_on() {
+async fn a_logout_takes_effect_everywhere_with_the_next_request() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, b, c] = three(&provider, &redis).await;
     let mut browser = log_in(&a).await;
@@ -218,7 +220,7 @@ async fn log_out_everywhere_ends_the_sessions_of_this_user_alone() {
 
 // check 234
 #[tokio::test]
-async fn an_id_is_only_good_as_it_was_issued() {
+async fn a_session_id_is_accepted_only_as_it_was_issued() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, ..] = three(&provider, &redis).await;
     let mut browser = log_in(&a).await;
@@ -246,7 +248,7 @@ async fn an_id_is_only_good_as_it_was_issued() {
 
 // check 235
 #[tokio::test]
-async fn redis_has_nothing_to_read_and_forgets() {
+async fn redis_holds_nothing_readable_and_every_key_expires() {
     let provider = Provider::scripted(|seen| {
         let words = json!({ "access_token": "readable-1", "refresh_token": "readable-2" });
         match &*seen.path {
@@ -294,7 +296,7 @@ async fn redis_has_nothing_to_read_and_forgets() {
 
 // check 235
 #[tokio::test]
-async fn what_redis_has_of_one_session_is_not_good_for_another() {
+async fn data_of_one_session_is_rejected_in_another() {
     let (provider, redis) = (provider_of_many().await, Redis::start());
     let [a, ..] = three(&provider, &redis).await;
     let mut browsers = Vec::new();
@@ -317,7 +319,7 @@ async fn what_redis_has_of_one_session_is_not_good_for_another() {
 
 // check 237
 #[tokio::test]
-async fn two_hundred_requests_over_three_replicas_are_one_refresh() {
+async fn two_hundred_requests_over_three_replicas_share_one_refresh() {
     let (provider, redis) = (rotating(None).await, Redis::start());
     let servers = three(&provider, &redis).await;
     let browser = log_in(&servers[0]).await;
@@ -391,7 +393,7 @@ async fn a_logout_during_a_refresh_on_another_replica_revokes_the_new_token() {
 
 // check 244
 #[tokio::test]
-async fn the_end_of_a_token_is_judged_by_the_clock_of_redis() {
+async fn the_expiry_of_a_token_is_judged_by_the_clock_of_redis() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, b, _] = three(&provider, &redis).await;
     let mut browser = log_in(&a).await;
@@ -429,7 +431,7 @@ async fn without_redis_pages_with_a_session_wait_for_it_and_nothing_is_lost() {
 
 // check 241
 #[tokio::test]
-async fn an_empty_redis_knows_nobody() {
+async fn an_emptied_redis_logs_everyone_out() {
     let (provider, mut redis) = (Provider::start().await, Redis::start());
     let [a, ..] = three(&provider, &redis).await;
     let mut browser = log_in(&a).await;
@@ -466,7 +468,7 @@ async fn a_redis_that_hangs_costs_no_connections() {
 
 // check 242
 #[tokio::test]
-async fn a_redis_that_takes_nothing_is_503() {
+async fn a_redis_that_rejects_writes_is_503() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, ..] = three(&provider, &redis).await;
     let mut browser = log_in(&a).await;
@@ -505,7 +507,7 @@ async fn a_redis_that_takes_nothing_is_503() {
 
 // check 242
 #[tokio::test]
-async fn a_server_that_is_no_redis_is_503() {
+async fn a_server_that_is_not_redis_is_503() {
     let (provider, redis) = (
         Provider::start().await,
         Redis::start_with(&["--requirepass", "right"]),
@@ -527,7 +529,7 @@ async fn a_server_that_is_no_redis_is_503() {
 
 // check 243
 #[tokio::test]
-async fn a_redis_may_come_later() {
+async fn redis_may_start_later() {
     let provider = Provider::start().await;
     let port = free_port();
     let server = replica(&provider, &format!("redis://127.0.0.1:{port}"), SECRET).await;
@@ -539,7 +541,7 @@ async fn a_redis_may_come_later() {
 
 // check 247
 #[tokio::test]
-async fn data_of_another_version_logs_out() {
+async fn data_of_another_version_logs_the_user_out() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [a, ..] = three(&provider, &redis).await;
     let mut connection = connection(&redis);
@@ -550,7 +552,7 @@ async fn data_of_another_version_logs_out() {
         assert_eq!(status(&mut browser, &a, "/users/me").await, 401, "{field}");
         assert!(get(&mut browser, &a, "/").await.status == 200);
         let _: Done = connection.del(&key).unwrap();
-        // Even what is no hash at all.
+        // Even a value that is not a hash.
         let _: Done = connection.set(&key, "a string").unwrap();
         assert_eq!(status(&mut browser, &a, "/users/me").await, 401);
         let _: Done = connection.del(&key).unwrap();

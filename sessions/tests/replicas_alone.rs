@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 mod replicas;
 
+#[path = "../../common/testing/flow/disguise.rs"]
+mod disguise;
+
 use replicas::app;
 use reqwest::{Method, header};
 use serde_json::json;
@@ -12,6 +15,10 @@ use testing::{
     provider::{Provider, token},
     start, url,
 };
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+/// The status of `/auth` after a login.
+const SUCCESS: u16 = 303;
 
 #[tokio::test]
 async fn the_walkthrough() {
@@ -73,7 +80,7 @@ async fn the_list_shows_this_users_sessions_alone() {
 
 // check 232
 #[tokio::test]
-async fn a_copied_cookie_is_worth_nothing_after_the_logout() {
+async fn a_copied_cookie_is_rejected_after_the_logout() {
     let server = start(app, &[]).await;
     let mut browser = Browser::new();
     browser.log_in(&server, "ada").await;
@@ -131,5 +138,36 @@ async fn the_health_of_one_process_needs_nothing_else() {
     for path in ["/healthz", "/readyz"] {
         let answer = browser.get(url(&server, path)).await;
         assert_eq!((answer.status, &*answer.body), (200, ""));
+    }
+}
+
+// check 159
+#[tokio::test]
+async fn a_session_behind_raw_white_space_is_no_session() {
+    let https = [
+        ("PUBLIC_URL", "https://app.example.com"),
+        ("SESSION_SECRET", SECRET),
+    ];
+    let provider = Provider::start().await;
+    let server = start(app, &provider.settings_and(&https)).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    let session = browser.cookie("__Host-session").expect("the session");
+    let real = format!("__Host-session={session}").into_bytes();
+    let status = async |cookies: &[&[u8]]| {
+        let mut browser = Browser::new();
+        let request = browser.request(Method::GET, url(&server, "/privileged"));
+        let request = request.header("cookie", cookies.join(&b"; "[..]));
+        browser.send(request).await.status
+    };
+
+    assert_eq!(status(&[&real]).await, 200);
+    assert_eq!(status(&[&real["__Host-".len()..]]).await, 401);
+    for space in disguise::WHITE_SPACE {
+        assert_eq!(status(&[&[space, &real].concat()]).await, 401, "{space:x?}");
+        let planted = [space, b"__Host-session=planted"].concat();
+        for both in [[&*planted, &real], [&*real, &planted]] {
+            assert_eq!(status(&both).await, 200, "{space:x?}");
+        }
     }
 }

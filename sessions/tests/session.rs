@@ -827,7 +827,7 @@ async fn a_session_needs_a_provider_that_says_who_the_user_is() {
         .unwrap_err();
     assert_eq!(
         problems,
-        ["USERINFO_URL is missing; a session is about who the user is"]
+        ["USERINFO_URL is missing; a session needs it to learn who the user is"]
     );
 
     let vars = [("BIND_ADDR", "127.0.0.1:0"), ("PROVIDER", "custom")];

@@ -110,7 +110,7 @@ async fn every_route_answers_every_visitor_as_promised() {
     const HTML: &str = "text/html; charset=utf-8";
     const JSON: &str = "application/json";
     const WHO: &str = "Cookie realm=\"session\"";
-    // Who comes: nobody, somebody with cookies that are none, somebody who is logged in.
+    // The visitors: one without cookies, one with invalid cookies, one who is logged in.
     let table = [
         ("GET", "/", [200, 200, 200], "content-type", HTML),
         ("POST", "/", [405, 405, 405], "allow", "GET,HEAD"),
@@ -201,7 +201,7 @@ async fn every_route_answers_every_visitor_as_promised() {
 
 // check 63
 #[tokio::test]
-async fn a_persons_browser_is_told_as_a_page_that_it_is_not_logged_in() {
+async fn a_persons_browser_gets_a_page_that_says_it_is_not_logged_in() {
     let server = start(sessions::app, &[]).await;
     for path in ["/privileged", "/users/me"] {
         let page = Browser::new().visit(url(&server, path)).await;

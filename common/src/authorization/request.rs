@@ -128,7 +128,7 @@ impl Callback {
     }
 
     fn with_error(&self, OAuthError { error, description }: OAuthError) -> Redirect {
-        tracing::info!("refused: {error}: {description}");
+        tracing::info!("rejected: {error}: {description}");
         self.with(&[("error", error), ("error_description", description)])
     }
 }
@@ -147,7 +147,7 @@ fn check_params(params: Unchecked) -> Result<Params, OAuthError> {
         Some("code") => Ok(params),
         Some(_) => Err(OAuthError {
             error: "unsupported_response_type",
-            description: "the response_type is code",
+            description: "response_type must be code",
         }),
         None => Err(OAuthError::invalid_request("response_type is missing")),
     }

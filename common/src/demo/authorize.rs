@@ -75,7 +75,7 @@ pub(super) async fn decide(
     let username = params.get("username").map(str::to_owned);
     let username = username
         .filter(|name| name.len() <= MAX_USERNAME)
-        .ok_or_else(|| Error::Malformed("give a user name".into()).into_response())?;
+        .ok_or_else(|| Error::Malformed("enter a user name".into()).into_response())?;
     let request = demo.check(params)?;
     let code = demo.store.issue_code(&request, &username);
     Ok(request.redirect_with_code(&code))

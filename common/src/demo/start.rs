@@ -50,8 +50,8 @@ impl Place {
         let addr = listener.local_addr().ok()?;
         if !settings.is_loopback() || !addr.ip().is_loopback() {
             let what = format!(
-                "is demo, which lets everybody in: BIND_ADDR, {name} and PUBLIC_URL must be on \
-                 this machine; or set CLIENT_ID and CLIENT_SECRET of a real provider"
+                "is demo, which lets everybody in, so BIND_ADDR, {name} and PUBLIC_URL must be on \
+                 this machine; otherwise set CLIENT_ID and CLIENT_SECRET for a real provider"
             );
             settings.problem("PROVIDER", what);
             return None;

@@ -38,7 +38,7 @@ pub(super) async fn token(
 
 const UNSUPPORTED_GRANT_TYPE: OAuthError = OAuthError {
     error: "unsupported_grant_type",
-    description: "authorization_code and refresh_token are supported",
+    description: "only authorization_code and refresh_token are supported",
 };
 
 /// `POST /api/oauth2/token/revoke`: revokes everything that the user allowed, as Discord's does

@@ -18,7 +18,7 @@ use super::{
     too_slow,
 };
 
-/// How long an OAuth endpoint may take: less than [`protect`](crate::server::protect) allows every
+/// How long an OAuth endpoint may take: less than [`protect`](crate::server::protect) allows any
 /// request, so that the client gets an OAuth error.
 const OAUTH_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -70,7 +70,7 @@ struct Body<'a> {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        tracing::info!("refused: {}: {}", self.error, self.description);
+        tracing::info!("rejected: {}: {}", self.error, self.description);
         let body = Json(Body {
             error: self.error,
             error_description: self.description,

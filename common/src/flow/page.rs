@@ -12,7 +12,7 @@ use axum::{
 use super::{Flows, Message, Recorded, Shown};
 use crate::Page;
 
-/// The page as a route of an app whose state has its flows.
+/// The route of the page, for an app whose state contains its flows.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S>
 where
     Flows: FromRef<S>,

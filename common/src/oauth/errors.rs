@@ -58,7 +58,7 @@ impl OAuth {
             _ => "client_secret_post",
         };
         Error::Provider(format!(
-            "it does not accept this client; check CLIENT_ID, CLIENT_SECRET and CLIENT_AUTH_METHOD \
+            "it rejects this client; check CLIENT_ID, CLIENT_SECRET and CLIENT_AUTH_METHOD \
              (now {method})"
         ))
     }

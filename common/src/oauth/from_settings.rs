@@ -57,10 +57,11 @@ impl OAuth {
         if let Some(plays) = plays {
             let origin = auth_url.origin().ascii_serialization();
             settings.notice(format!(
-                "the provider is {name} on {origin}, which plays {plays}"
+                "the provider is {name} on {origin}, which imitates {plays}"
             ));
             settings.notice(
-                "for a real one set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README".into(),
+                "to use a real one, set CLIENT_ID, CLIENT_SECRET and PROVIDER; see the README"
+                    .into(),
             );
         } else {
             settings.notice(format!("the provider is {name}"));

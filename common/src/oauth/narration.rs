@@ -1,4 +1,4 @@
-//! What the log and `GET /flow` tell of the flow.
+//! What the log and `GET /flow` say about the flow.
 
 use oauth2::{AccessToken, AuthorizationCode, PkceCodeVerifier, RefreshToken};
 use url::Url;
@@ -31,7 +31,7 @@ const REVOCATION: Kind = Kind {
 impl OAuth {
     pub(super) fn narrate_begin(&self, state: &str, url: &Url) {
         let line = format!(
-            "1/4 we send the browser to {} with a state and a PKCE challenge; its cookie hides the verifier",
+            "1/4 we send the browser to {} with a state and a PKCE challenge; an encrypted cookie holds the verifier",
             self.0.provider.name
         );
         let source = Source {
@@ -63,7 +63,7 @@ impl OAuth {
         match result {
             Ok(_) => flow.step(
                 format!(
-                    "2/4 the browser brings a code from {}; it has the cookie of this state, so it began this login",
+                    "2/4 the browser brings a code from {}; it has the cookie for this state, so it started this login",
                     self.0.provider.name
                 ),
                 source,
@@ -158,7 +158,7 @@ impl OAuth {
         match result {
             Ok(user) => flow.step(
                 format!(
-                    "4/4 we ask {} with the token who the user is, and need not believe the browser",
+                    "4/4 we use the token to ask {} who the user is, so we need not trust the browser",
                     self.0.provider.name
                 ),
                 source,
@@ -178,7 +178,7 @@ impl OAuth {
             rfc: "RFC 6749, section 5.1",
             code: "auth in basic/src/lib.rs",
         };
-        let line = "4/4 we show the token to you; a real application keeps it to itself";
+        let line = "4/4 we show you the token; a real application keeps it to itself";
         self.login(token.access_token.secret())
             .step(line, source, |draw| {
                 draw.message((Server, Browser), "200, as JSON", members(token));

@@ -33,7 +33,7 @@ impl OAuth {
         let (refresh, access) = tokio::join!(refresh, access);
         match refresh.and(access) {
             Ok(()) => self.narrate_revocation(access_token, refresh_token),
-            Err(error) => tracing::warn!("the token could not be revoked: {error}"),
+            Err(error) => tracing::warn!("the provider did not revoke the token: {error}"),
         }
     }
 

@@ -23,7 +23,8 @@ impl Provider {
     /// required: anything else is null at some provider.
     pub fn identify(&self, user: &Map<String, Value>) -> Result<Identity> {
         let text = |name: &&str| match user.get(*name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            // Postgres has no NUL in a text.
+            Value::String(text) if !text.is_empty() && !text.contains('\0') => Some(text.clone()),
             // Whole numbers only: as floating point, two large ones can be the same.
             Value::Number(number) if !number.is_f64() => Some(number.to_string()),
             _ => None,
@@ -86,6 +87,7 @@ mod tests {
             json!({"id": null}),
             json!({"id": ""}),
             json!({"sub": ["a"]}),
+            json!({"sub": "a\0"}),
         ] {
             assert!(matches!(identify(&user), Err(Error::Provider(_))), "{user}");
         }

@@ -135,7 +135,7 @@ impl Provider {
     }
 
     #[cfg(not(feature = "demo"))]
-    #[expect(clippy::unused_async, reason = "as the other one")]
+    #[expect(clippy::unused_async, reason = "same signature as the real one")]
     pub(super) async fn demo(
         settings: &mut Settings,
         _: Registration,

@@ -6,8 +6,8 @@ use crate::settings::Setting;
 pub const CLIENT_SETTINGS: &[Setting] = &[
     Setting {
         name: "PROVIDER",
-        default: "custom with AUTH_URL, else discord with CLIENT_ID, else demo",
-        help: "Who logs people in: discord, google, github, demo (built in, plays Discord) or custom.",
+        default: "custom if AUTH_URL is set, discord if CLIENT_ID is set, otherwise demo",
+        help: "The provider that logs users in: discord, google, github, demo (built in, imitates Discord) or custom.",
     },
     Setting {
         name: "CLIENT_ID",
@@ -22,7 +22,7 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
     Setting {
         name: "AUTH_URL",
         default: "the provider's",
-        help: "The authorization endpoint; with PROVIDER=custom only, as the next three.",
+        help: "The authorization endpoint. This and the next three are only for PROVIDER=custom.",
     },
     Setting {
         name: "TOKEN_URL",
@@ -32,27 +32,27 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
     Setting {
         name: "USERINFO_URL",
         default: "the provider's",
-        help: "Who the user is, as JSON; basic does without.",
+        help: "The endpoint that says who the user is, as JSON; basic does not need it.",
     },
     Setting {
         name: "REVOCATION_URL",
         default: "the provider's",
-        help: "Where a logout revokes the token (RFC 7009); a custom provider may have none.",
+        help: "The endpoint where a logout revokes the token (RFC 7009); a custom provider may have none.",
     },
     Setting {
         name: "CLIENT_AUTH_METHOD",
-        default: "the provider's, for custom client_secret_basic",
+        default: "the provider's; client_secret_basic for custom",
         help: "How the client authenticates at the token endpoint: client_secret_basic or client_secret_post.",
     },
     Setting {
         name: "SCOPES",
         default: "the provider's (identify for Discord)",
-        help: "What to ask for, separated by spaces.",
+        help: "The scopes to request, separated by spaces.",
     },
     Setting {
         name: "ISSUER",
         default: "the provider's, where it has one",
-        help: "When known, an iss in the provider's answer must be equal to it (RFC 9207).",
+        help: "The provider's issuer; if it is set, an iss in the callback must be equal to it (RFC 9207).",
     },
     SESSION_SECRET,
     DEMO_ADDR,
@@ -69,5 +69,5 @@ pub const SESSION_SECRET: Setting = Setting {
 pub const DEMO_ADDR: Setting = Setting {
     name: "DEMO_ADDR",
     default: "127.0.0.1:5001",
-    help: "Where the demo provider listens; browsers are sent to localhost, to be on another site.",
+    help: "Where the demo provider listens; browsers are sent to localhost, so that it is another site.",
 };

@@ -29,7 +29,7 @@ pub async fn listen(
         Ok(listener) => Some(listener),
         Err(error) => {
             let airplay = if cfg!(target_os = "macos") && address.port() == 5000 {
-                " (on macOS the AirPlay receiver sits on port 5000)"
+                " (on macOS, the AirPlay receiver uses port 5000)"
             } else {
                 ""
             };

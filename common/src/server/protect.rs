@@ -62,7 +62,7 @@ async fn respond(
         Ok(Ok(Ok(response))) => response,
         Ok(Err(_)) => too_slow(),
         Err(_) => {
-            let detail = Detail::of("an unexpected error; it is in the log");
+            let detail = Detail::of("unexpected error; see the log for details");
             (StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
         }
     };

@@ -85,7 +85,7 @@ fn with_settings<T: Iterator<Item = &'static Setting>>(
         }
         Some(_) => {
             return fail(&[
-                "there are no arguments but --help; settings come from the environment".into(),
+                "the only argument is --help; settings come from the environment".into(),
             ]);
         }
     }
@@ -103,12 +103,13 @@ fn with_settings<T: Iterator<Item = &'static Setting>>(
 
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&[format!("no threads to run on: {error}")]),
+        Err(error) => return fail(&[format!("cannot start the runtime: {error}")]),
     };
     runtime.block_on(program(settings))
 }
 
-const OUR_MISTAKE: &str = "a setting is wrong, and nothing says which: that is our mistake";
+const OUR_MISTAKE: &str =
+    "a setting is wrong, but this program did not record which; this is a bug";
 
 fn fail(problems: &[String]) -> ExitCode {
     for problem in problems {
@@ -201,7 +202,7 @@ impl Server {
         self.background.close();
         let finished = timeout(SHUTDOWN_TIMEOUT, self.background.wait()).await;
         if finished.is_err() {
-            tracing::warn!("work in the background was still going on after {SHUTDOWN_TIMEOUT:?}");
+            tracing::warn!("background work was still running after {SHUTDOWN_TIMEOUT:?}");
         }
     }
 }

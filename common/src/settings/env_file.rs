@@ -50,7 +50,7 @@ impl EnvFile {
 }
 
 /// What to do about such a value.
-pub(super) const HAS_A_MEANING: &str = "has a character with a meaning in .env files ($, #, a quote, \
+pub(super) const HAS_A_MEANING: &str = "has a character with a special meaning in .env files ($, #, a quote, \
                                         a backslash or a space); put the value in single quotes";
 
 /// The name and the value of a line as they are written, without the quotes around the value.

@@ -22,7 +22,7 @@ impl PublicUrl {
         if host.is_some() {
             self.0
                 .set_host(host)
-                .expect("a name that stands in the source");
+                .expect("a host name that is hard-coded");
         }
         self
     }
@@ -79,7 +79,7 @@ pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
         Err("has a user name in it; remove it")
     } else if url.as_str().parse::<Uri>().is_err() {
         // `https://a{b/` is a URL to browsers, but no URI to HTTP.
-        Err("has a host or a length that no request can have")
+        Err("has a host or a length that a request cannot have")
     } else {
         Ok(())
     }

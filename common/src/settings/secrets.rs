@@ -108,10 +108,10 @@ impl Settings {
     fn missing_secret(&mut self, name: &str) {
         if self.is_loopback() {
             self.warning(format!(
-                "{name} is not set: a random one is used, until this process ends"
+                "{name} is not set: using a random one until this process ends"
             ));
         } else {
-            let what = "is missing; a server that others reach needs one: openssl rand -hex 32";
+            let what = "is missing; a server that others can reach needs one: openssl rand -hex 32";
             self.problem(name, what);
         }
     }

@@ -16,7 +16,7 @@ use tower_cookies::Cookies;
 use crate::{SUCCESS, app};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const NOT_STARTED_HERE: &str = "this login was not started here, or it has expired or was used; please start again, with cookies allowed";
+const NOT_STARTED_HERE: &str = "this login was not started in this browser, has expired or was already used; please start again, with cookies allowed";
 
 fn is_refused(answer: &Answer) {
     assert_eq!(answer.status, 400, "{} {}", answer.url, answer.body);
@@ -57,7 +57,7 @@ async fn a_callback_without_its_parameters_is_refused() {
     assert_eq!(only_state.status, 400);
     assert_eq!(
         only_state.json()["detail"],
-        "the answer has neither a code nor an error"
+        "the provider's response has neither a code nor an error"
     );
     assert_eq!(provider.token_requests(), 0);
 }
@@ -299,7 +299,7 @@ async fn a_parameter_given_twice_is_refused() {
         assert_eq!(refused.status, 400, "{answer}");
         assert_eq!(
             refused.json()["detail"],
-            "a parameter is given twice",
+            "a parameter is sent more than once",
             "{answer}"
         );
     }
@@ -343,7 +343,7 @@ async fn an_answer_of_another_issuer_is_refused() {
             "{iss}"
         );
         if status == 400 {
-            let detail = "this answer comes from another provider; please start again";
+            let detail = "this response came from another provider; please start again";
             assert_eq!(answer.json()["detail"], detail);
         }
     }

@@ -7,7 +7,7 @@ use crate::{SUCCESS, app};
 
 // check 26
 #[tokio::test]
-async fn the_cookie_of_one_login_is_worth_nothing_under_the_name_of_another() {
+async fn the_cookie_of_one_login_is_rejected_under_the_name_of_another() {
     let provider = Provider::start().await;
     let server = start(app, &provider.settings()).await;
     let mut browser = Browser::new();
@@ -31,7 +31,7 @@ async fn the_cookie_of_one_login_is_worth_nothing_under_the_name_of_another() {
 // checks 17, 20, 159: any host of the same site can set such a cookie, as it has no prefix to the
 // browser; a reader that trims the white space of all of Unicode would take it for ours.
 #[tokio::test]
-async fn a_name_behind_raw_white_space_is_no_cookie_of_ours() {
+async fn a_cookie_whose_name_follows_raw_white_space_is_not_ours() {
     let secret = "0123456789".repeat(7);
     let https = [
         ("PUBLIC_URL", "https://app.example.com"),
@@ -63,7 +63,7 @@ async fn a_name_behind_raw_white_space_is_no_cookie_of_ours() {
             assert_eq!(status(&planted.1, cookies).await, 400, "{space:x?}");
         }
     }
-    assert_eq!(provider.token_requests(), 0, "nobody is the attacker now");
+    assert_eq!(provider.token_requests(), 0, "nobody was logged in");
     for (space, before) in WHITE_SPACE
         .into_iter()
         .flat_map(|space| [(space, true), (space, false)])
@@ -72,7 +72,7 @@ async fn a_name_behind_raw_white_space_is_no_cookie_of_ours() {
         let login = victim.get(url(&server, "/login")).await;
         let callback = callback_at(&own, &login, "code=good");
         let real = pair(&victim);
-        // The name of the victim's own login, with something else in it.
+        // The name of the victim's own login, with another value.
         let name = real.split(|byte| *byte == b'=').next().expect("a name");
         let disguised = [space, name, b"=planted"].concat();
         let cookies = if before {
@@ -90,8 +90,8 @@ fn pair(browser: &Browser) -> Vec<u8> {
     format!("{name}={value}").into_bytes()
 }
 
-/// What Unicode calls white space outside ASCII, as bytes, and bytes that are no text.
-const WHITE_SPACE: [&[u8]; 20] = [
+/// Unicode white space outside ASCII, as bytes, and bytes that are not UTF-8.
+pub const WHITE_SPACE: [&[u8]; 20] = [
     b"\xc2\x85",
     b"\xc2\xa0",
     b"\xe1\x9a\x80",

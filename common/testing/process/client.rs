@@ -133,7 +133,7 @@ async fn a_secret_in_the_file_is_read_byte_for_byte_or_rejected_by_name() {
     ] {
         let lines = problems_of(&mut start(line));
         assert_eq!(lines.len(), 1, "{line} {lines:#?}");
-        let name = "CLIENT_SECRET has a character with a meaning in .env files";
+        let name = "CLIENT_SECRET has a character with a special meaning in .env files";
         assert!(lines[0].starts_with(name), "{line} {lines:#?}");
         assert!(!lines[0].contains("Pa"), "{lines:#?}");
     }

@@ -1,6 +1,6 @@
 //! A real browser: headless Chromium, driven over `WebDriver`.
 //!
-//! Needs Debian's packages `chromium` and `chromium-driver`, or their like.
+//! Needs Debian's packages `chromium` and `chromium-driver`, or their equivalents.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -26,9 +26,10 @@ use thirtyfour::{
 /// Chromium, and the driver in between. Call [`Chromium::close`] at the end of a test.
 #[derive(Debug)]
 pub struct Chromium {
-    /// Before `driver`, which would otherwise wait for a browser that a failed test left open.
+    /// Declared before `driver`, so that it is dropped first: `driver` would wait for a browser
+    /// that a failed test left open.
     _process: Process,
-    /// For what has no name of its own here.
+    /// For anything that has no method here.
     pub driver: WebDriver,
 }
 
@@ -38,7 +39,7 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // SIGTERM, as with SIGKILL it would leave the browser behind.
+        // SIGTERM, because after SIGKILL the browser would keep running.
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
@@ -60,7 +61,7 @@ const ARGUMENTS: [&str; 10] = [
 /// Where npm puts axe-core, seen from the folder of a crate.
 const AXE_CORE: &str = "../target/npm/node_modules/axe-core/axe.min.js";
 
-/// Runs axe-core and keeps what is serious.
+/// Runs axe-core and keeps the serious findings.
 const AXE_RUN: &str = "
     const done = arguments[arguments.length - 1];
     axe.run().then(found => done(found.violations
@@ -72,13 +73,13 @@ impl Chromium {
     /// Starts a browser without cookies.
     ///
     /// # Panics
-    /// When there is no Chromium; and all that follows when something is not on the page.
+    /// When there is no Chromium. The methods below panic when something is not on the page.
     pub async fn start() -> Self {
         Self::with(&[], json!({})).await
     }
 
-    /// Starts a browser without cookies for which every host of `example.test` is this machine,
-    /// and which accepts the certificates of [`crate::tls`].
+    /// Starts a browser without cookies that resolves every host of `example.test` to this machine
+    /// and accepts the certificates of [`crate::tls`].
     pub async fn of_example_hosts() -> Self {
         let hosts = "--host-resolver-rules=MAP *.example.test 127.0.0.1";
         Self::with(&[hosts, "--ignore-certificate-errors"], json!({})).await
@@ -123,7 +124,7 @@ impl Chromium {
             .set("goog:loggingPrefs", logs)
             .expect("a capability");
         let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-        // Its HTTP client asks for one, though all is http here.
+        // Its HTTP client needs a TLS provider, although everything is http here.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let driver = WebDriver::new(url, capabilities)
             .await
@@ -156,7 +157,7 @@ impl Chromium {
         self.click(By::XPath(path)).await;
     }
 
-    /// Clicks what it waits for.
+    /// Clicks an element, as soon as it is there.
     pub async fn click(&self, what: By) {
         let element = self.driver.query(what).and_clickable().first().await;
         let element = element.expect("it is on the page");
@@ -167,7 +168,7 @@ impl Chromium {
         element.click().await.expect("it can be clicked");
     }
 
-    /// What is written where, as soon as it is there.
+    /// The text of an element, as soon as it is there.
     pub async fn read(&self, what: By) -> String {
         let element = self.driver.query(what).and_displayed().first().await;
         element
@@ -177,12 +178,12 @@ impl Chromium {
             .expect("a text")
     }
 
-    /// Writes into the field of this name, over what is there.
+    /// Replaces the text in the field with this name.
     pub async fn type_into(&self, name: &str, text: &str) {
         self.write(By::Name(name), text).await;
     }
 
-    /// Writes into a field, over what is there.
+    /// Replaces the text in a field.
     pub async fn write(&self, what: By, text: &str) {
         let field = self
             .driver
@@ -195,7 +196,7 @@ impl Chromium {
         field.send_keys(text).await.expect("a field to write in");
     }
 
-    /// Turns to another window than this, as soon as there is one.
+    /// Switches to a window other than this one, as soon as there is one.
     pub async fn switch_to_other_window(&self, this: &WindowHandle) {
         for _ in 0..200 {
             let windows = self.driver.windows().await.expect("the windows");
@@ -207,7 +208,7 @@ impl Chromium {
         panic!("no other window");
     }
 
-    /// What a person reads.
+    /// The visible text of the page.
     pub async fn text(&self) -> String {
         let body = self.driver.find(By::Tag("body")).await.expect("a page");
         body.text().await.expect("a text")
@@ -241,8 +242,8 @@ impl Chromium {
             .expect("a screen");
     }
 
-    /// That the page fits on a phone and on a large screen, and that axe-core finds nothing serious,
-    /// in light and dark.
+    /// Asserts that the page fits on a phone and on a large screen, and that axe-core finds nothing
+    /// serious, in light and dark.
     pub async fn assert_well_made(&self) {
         let axe = env::var("AXE_CORE").unwrap_or_else(|_| AXE_CORE.to_owned());
         let axe = fs::read_to_string(axe)
@@ -274,8 +275,8 @@ impl Chromium {
         }
     }
 
-    /// A picture of the page for the README, when `SCREENSHOTS` is set: a small file in the crate
-    /// that it shows.
+    /// Takes a picture of the page for the README, if `SCREENSHOTS` is set: a small file in the
+    /// crate that it shows.
     pub async fn picture(&self, path: &str) {
         if env::var_os("SCREENSHOTS").is_some() {
             self.look(640, 1600, false).await;
@@ -301,13 +302,13 @@ impl Chromium {
         fs::write(path, picture.expect("Base64")).expect("a file");
     }
 
-    /// Where the browser is.
+    /// The URL of the current page.
     pub async fn url(&self) -> String {
         self.driver.current_url().await.expect("a URL").to_string()
     }
 
-    /// That no request went to another machine, and that the console says nothing but what the
-    /// test provoked.
+    /// Asserts that no request went to another machine, and that the console contains only the
+    /// `expected` messages.
     pub async fn assert_clean(&self, expected: &[&str]) {
         for entry in self.driver.get_log("browser").await.expect("the console") {
             let known = expected.iter().any(|part| entry.message.contains(part));

@@ -20,6 +20,8 @@ pub mod debug;
 pub mod fault;
 pub mod load;
 pub mod plain;
+#[cfg(feature = "services")]
+pub mod postgres;
 pub mod program;
 pub mod provider;
 #[cfg(feature = "proxy")]

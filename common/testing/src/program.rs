@@ -1,8 +1,8 @@
-//! A server in a process of its own, and all that it says.
+//! A server in a separate process, and everything that it prints.
 
 use std::{
     collections::BTreeSet,
-    env::{self, consts::EXE_SUFFIX},
+    env::{self, consts::EXE_EXTENSION},
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
@@ -26,7 +26,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a binary with these settings alone, on free ports, and waits until it is up.
+    /// Starts a binary with only these settings, on free ports, and waits until it is up.
     ///
     /// # Panics
     /// When it ends instead.
@@ -34,7 +34,7 @@ impl Program {
         Self::run(&mut command(binary, vars))
     }
 
-    /// Starts a binary as a person does who has set nothing; see [`default_ports`].
+    /// Starts a binary with nothing set, as a new user does; see [`default_ports`].
     ///
     /// # Panics
     /// When it ends instead.
@@ -42,8 +42,8 @@ impl Program {
         Self::run(command(binary, &[]).env_clear())
     }
 
-    /// The same as [`Self::start`] with fewer files than the system gives, as `ulimit` of a shell
-    /// says it.
+    /// The same as [`Self::start`] with these arguments of the shell's `ulimit`, such as a lower
+    /// limit on open files.
     ///
     /// # Panics
     /// When it ends instead.
@@ -64,7 +64,7 @@ impl Program {
     /// Runs a command that starts a server, or ends with the problems of its settings.
     ///
     /// # Panics
-    /// When it ends in another way than with exit code 2 and a line for each problem.
+    /// When it does not end with exit code 2 and a line for each problem.
     pub fn try_run(command: &mut Command) -> Result<Self, Vec<String>> {
         let command = command.stdin(Stdio::null());
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -88,6 +88,11 @@ impl Program {
             start,
             rest: vec![rest_of(log), errors],
         })
+    }
+
+    /// What it printed until it was up.
+    pub fn started(&self) -> &str {
+        &self.start
     }
 
     /// Where it listens.
@@ -132,7 +137,7 @@ impl Program {
         )
     }
 
-    /// The addresses that it listens on, whoever can reach them. Linux alone says it.
+    /// The addresses that it listens on, even those that others can reach. Only Linux reports them.
     ///
     /// # Panics
     /// Elsewhere.
@@ -140,7 +145,7 @@ impl Program {
         sockets::listening(self.process.id())
     }
 
-    /// Sends it SIGTERM, as whoever manages servers does.
+    /// Sends it SIGTERM, as a service manager does.
     ///
     /// # Panics
     /// Where there is no such signal.
@@ -153,10 +158,10 @@ impl Program {
         assert!(sent.success(), "it runs until now");
     }
 
-    /// Waits until it ends by itself; returns its exit code and all that it has said.
+    /// Waits until it ends by itself; returns its exit code and everything that it printed.
     ///
     /// # Panics
-    /// When a signal has ended it, or it said what is not text.
+    /// When a signal ended it, or its output is not UTF-8.
     pub fn wait(mut self) -> (i32, String) {
         let code = self
             .process
@@ -167,10 +172,10 @@ impl Program {
         (code, self.said())
     }
 
-    /// Ends it; returns all that it has said, byte for byte.
+    /// Kills it; returns everything that it printed, byte for byte.
     ///
     /// # Panics
-    /// When it has ended before, or said what is not text.
+    /// When it has already ended, or its output is not UTF-8.
     pub fn stop(mut self) -> String {
         assert!(
             self.process.try_wait().expect("a process").is_none(),
@@ -197,7 +202,7 @@ impl Drop for Program {
     }
 }
 
-/// A binary with these settings alone, on free ports unless they say otherwise.
+/// A binary with only these settings, on free ports unless they say otherwise.
 pub fn command(binary: &str, vars: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary);
     command
@@ -213,7 +218,7 @@ fn folder(binary: &str) -> &Path {
     Path::new(binary).parent().expect("a file")
 }
 
-/// What it ends with, with these settings: a line for each problem.
+/// The problems that it ends with under these settings, one per line.
 ///
 /// # Panics
 /// When it starts.
@@ -244,7 +249,7 @@ fn problems_in(log: &str, errors: &[u8], status: ExitStatus) -> Vec<String> {
 /// Keeps other tests away from the ports that servers take when nothing is set, on this machine.
 ///
 /// # Panics
-/// When there is no folder for what is temporary.
+/// When there is no folder for temporary files.
 pub fn default_ports() -> File {
     let path = env::temp_dir().join("oauth2-axum-examples.ports");
     let file = File::options().create(true).append(true).open(path);
@@ -253,25 +258,35 @@ pub fn default_ports() -> File {
     file
 }
 
-/// The binary of an example, which `cargo test` builds beside the tests.
+/// The binary of an example, which `cargo test` builds along with the tests.
 ///
 /// # Panics
 /// When it was not built, as with `cargo test --test`.
 pub fn example(package: &str, name: &str) -> String {
+    let hint = format!("cargo build -p {package} --example {name}");
+    built(&Path::new("examples").join(name), &hint)
+}
+
+/// The binary of another package, which `cargo test --workspace` builds.
+///
+/// # Panics
+/// When it was not built.
+pub fn binary(package: &str) -> String {
+    built(Path::new(package), &format!("cargo build -p {package}"))
+}
+
+fn built(name: &Path, hint: &str) -> String {
     let test = env::current_exe().expect("this test");
     let target = test.ancestors().nth(2).expect("target/debug");
-    let binary = target.join("examples").join(format!("{name}{EXE_SUFFIX}"));
-    assert!(
-        binary.is_file(),
-        "it is not built: cargo build -p {package} --example {name}"
-    );
+    let binary = target.join(name).with_extension(EXE_EXTENSION);
+    assert!(binary.is_file(), "it is not built: {hint}");
     binary
         .into_os_string()
         .into_string()
         .expect("a path in UTF-8")
 }
 
-/// Reads on, so that the program is never held up.
+/// Keeps reading, so that the program never blocks on its output.
 fn rest_of(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut rest = Vec::new();

@@ -13,13 +13,13 @@ use tokio::{net::TcpStream, time::sleep};
 
 use crate::{Browser, program::Program, provider::Provider};
 
-/// The host name of the application, in place of that of the documents.
+/// The host name of the application, instead of the one in the documentation.
 pub const HOST: &str = "app.example.test";
 /// The header in which nginx says here which replica has answered.
 pub const REPLICA: &str = "x-replica";
-/// What we tell people to put in front of three replicas.
+/// The configuration that we tell people to put in front of three replicas.
 const NGINX: &str = include_str!("../../../sessions/nginx.conf");
-/// What we tell people who have Caddy, and where.
+/// The configuration that we tell people to use with Caddy, from the README.
 const CADDY: &str = "app.example.com\nreverse_proxy 127.0.0.1:5000\n";
 const README: &str = include_str!("../../README.md");
 const SECRET: &str = "the-session-secret-of-all-replicas-0123456789-0123456789-0123456789";
@@ -31,34 +31,42 @@ pub struct Fleet {
     pub replicas: Vec<Program>,
     /// Where browsers find them, such as `https://app.example.test:40000`.
     pub origin: String,
-    /// Whom clients have to trust, as PEM.
+    /// The certificate that clients have to trust, as PEM.
     certificate: String,
+    binary: String,
+    settings: Vec<(String, String)>,
+    /// Theirs, which nobody takes while one of them restarts.
+    ports: Vec<Port>,
     _proxy: Proxy,
 }
 
 impl Fleet {
-    /// Starts the replicas behind nginx, with `sessions/nginx.conf`.
+    /// Starts the replicas, with more settings, behind nginx with `sessions/nginx.conf`.
     ///
     /// # Panics
     /// When there is no nginx.
-    pub async fn behind_nginx(binary: &str, provider: &Provider) -> Self {
-        Self::start(binary, provider, nginx).await
+    pub async fn behind_nginx(binary: &str, provider: &Provider, more: &[(&str, &str)]) -> Self {
+        Self::start(binary, &provider.settings_and(more), nginx).await
     }
 
-    /// Starts the replicas behind Caddy, which knows the first alone.
+    /// Starts the replicas, with more settings, behind Caddy, which knows the first alone.
     ///
     /// # Panics
     /// When there is no Caddy.
-    pub async fn behind_caddy(binary: &str, provider: &Provider) -> Self {
-        Self::start(binary, provider, caddy).await
+    pub async fn behind_caddy(binary: &str, provider: &Provider, more: &[(&str, &str)]) -> Self {
+        Self::start(binary, &provider.settings_and(more), caddy).await
     }
 
-    async fn start(binary: &str, provider: &Provider, proxy: ProxyCommand) -> Self {
+    async fn start(binary: &str, settings: &[(&str, &str)], proxy: ProxyCommand) -> Self {
         let port = Port::take();
         let origin = format!("https://{HOST}:{}", port.number);
-        let vars = [("PUBLIC_URL", &*origin), ("SESSION_SECRET", SECRET)];
-        let vars = provider.settings_and(&vars);
-        let replicas: Vec<_> = (0..3).map(|_| Program::start(binary, &vars)).collect();
+        let own = [("PUBLIC_URL", &*origin), ("SESSION_SECRET", SECRET)];
+        let settings = own.iter().chain(settings);
+        let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = settings.collect();
+        let ports: Vec<_> = (0..3).map(|_| Port::take()).collect();
+        let replicas = ports.iter().map(|port| replica(binary, &settings, port));
+        let replicas: Vec<_> = replicas.collect();
         let addrs: Vec<_> = replicas.iter().map(Program::addr).collect();
         let folder = Folder::new(port.number);
         let certificate = certificate_in(&folder.0);
@@ -67,8 +75,20 @@ impl Fleet {
             replicas,
             origin,
             certificate,
+            binary: binary.to_owned(),
+            settings,
+            ports,
             _proxy: Proxy::run(command, port, folder).await,
         }
+    }
+
+    /// Starts a replica again in the place from which it was removed.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self, place: usize) {
+        let replica = replica(&self.binary, &self.settings, &self.ports[place]);
+        self.replicas.insert(place, replica);
     }
 
     /// A browser without cookies that trusts the proxy.
@@ -82,7 +102,16 @@ impl Fleet {
     }
 }
 
-/// What starts a proxy, with its port, its folder and the replicas.
+/// Starts a replica on its port.
+fn replica(binary: &str, settings: &[(String, String)], port: &Port) -> Program {
+    let addr = format!("127.0.0.1:{}", port.number);
+    let settings = settings.iter();
+    let settings = settings.map(|(name, value)| (&**name, &**value));
+    let settings: Vec<_> = settings.chain([("BIND_ADDR", &*addr)]).collect();
+    Program::start(binary, &settings)
+}
+
+/// The command that starts a proxy, given its port, its folder and the replicas.
 type ProxyCommand = fn(u16, &Path, &[SocketAddr]) -> Command;
 
 /// A proxy's process, which ends when this is dropped.
@@ -115,15 +144,16 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, as with SIGKILL nginx would leave its workers behind.
+        // SIGTERM, because after SIGKILL nginx would leave its workers running.
         let pid = self.process.id().to_string();
         let _ = Command::new("kill").arg(pid).status();
         let _ = self.process.wait();
     }
 }
 
-/// A free port for a program that cannot choose one itself. It is bound here and nobody listens, so
-/// that the system gives it to no other test that asks for any port, and the program can take it.
+/// A free port for a program that cannot choose one itself. It is bound here but not listened on,
+/// so the system does not give it to another test that asks for any free port, and the program can
+/// take it.
 #[derive(Debug)]
 struct Port {
     number: u16,
@@ -163,7 +193,7 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a certificate that nobody signed, under the names that certbot gives; returns it too.
+/// Writes a self-signed certificate, under the file names that certbot uses; returns it too.
 fn certificate_in(folder: &Path) -> String {
     let own = rcgen::generate_simple_self_signed([HOST.to_owned()]);
     let own = own.expect("random numbers make a certificate");
@@ -189,7 +219,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     fs::write(folder.join("app.conf"), app).expect("a file");
     fs::write(folder.join("nginx.conf"), nginx_around(folder)).expect("a file");
     let mut command = Command::new("nginx");
-    // Debian keeps it where only root looks.
+    // Debian installs it in a folder that is only on root's `PATH`.
     let path = env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin"));
     command.arg("-p").arg(folder);
@@ -198,7 +228,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     command
 }
 
-/// What Debian has in /etc/nginx/nginx.conf, for a process that anyone may start.
+/// Replaces Debian's /etc/nginx/nginx.conf, for a process that any user may start.
 fn nginx_around(folder: &Path) -> String {
     let at = folder.display();
     let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
@@ -217,7 +247,7 @@ fn caddy(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     let site = format!("https://{HOST}:{port} {{\n");
     let site = replace(CADDY, "app.example.com\n", &site);
     let site = replace(&site, "127.0.0.1:5000", &replicas[0].to_string());
-    // Besides, a certificate of our own, and no other port.
+    // In addition, our own certificate, and no other port.
     let file = format!(
         "{{\nadmin off\nauto_https disable_redirects\n}}\n\
          {site}bind 127.0.0.1\ntls {at}/fullchain.pem {at}/privkey.pem\n}}\n"
@@ -231,7 +261,7 @@ fn caddy(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     command
 }
 
-/// Replaces what has to be there.
+/// Replaces a string that must be there.
 fn replace(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "no {from:?} in {text}");
     text.replace(from, to)

@@ -15,10 +15,7 @@ pub struct Account {
 
 /// The user of this name. `None` when they were deleted or disabled since: nothing that was issued
 /// to them works any more.
-pub async fn find(
-    db: impl sqlx::SqliteExecutor<'_>,
-    username: &str,
-) -> sqlx::Result<Option<Account>> {
+pub async fn find(db: impl sqlx::AnyExecutor<'_>, username: &str) -> sqlx::Result<Option<Account>> {
     const SQL: &str = "SELECT username, email, full_name, scopes FROM users
         WHERE username = $1 AND disabled = 0";
     sqlx::query_as(SQL).bind(username).fetch_optional(db).await

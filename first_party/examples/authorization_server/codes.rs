@@ -8,7 +8,7 @@ use common::{
     error::OAuthError,
     random_token,
 };
-use sqlx::{FromRow, Sqlite, SqliteExecutor, Transaction};
+use sqlx::{Any, AnyExecutor, FromRow, Transaction};
 
 use super::{
     accounts,
@@ -48,7 +48,7 @@ impl Server {
     /// A code for what a user granted to the client of this request.
     pub async fn issue_code(
         &self,
-        db: impl SqliteExecutor<'_>,
+        db: impl AnyExecutor<'_>,
         request: &Request,
         session: &Session,
         scopes: &[String],
@@ -143,7 +143,7 @@ impl Server {
 
 /// What the code is bound to, and whether its session and its user are still there.
 async fn check(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     grant: &Grant,
     client: &Client,
     params: &Params,
@@ -184,7 +184,7 @@ pub fn split(list: &str) -> Vec<String> {
 /// Redeems a code of this client, if nobody has: of any number of requests at once, in any number of
 /// processes, one changes the row. The code of another client stays as it is.
 async fn claim(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     client: &Client,
     code: &str,
 ) -> sqlx::Result<Option<Grant>> {
@@ -199,7 +199,7 @@ async fn claim(
 /// A code that comes a second time is in two hands, and nobody knows which was first: everything
 /// that came from it ends (RFC 6749, section 4.1.2).
 async fn revoke_redeemed(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     client: &Client,
     code: &str,
 ) -> sqlx::Result<()> {

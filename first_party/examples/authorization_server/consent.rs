@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{Page, authorization::ACCESS_DENIED, params::Unchecked, server::check_same_origin};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 use tower_cookies::Cookies;
 
 use super::{
@@ -136,7 +136,7 @@ fn needed(scopes: &[String]) -> impl Iterator<Item = &str> {
 }
 
 async fn remember(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     request: &Request,
     session: &Session,
     scopes: &[String],

@@ -107,13 +107,13 @@ impl Keys {
 fn generate(settings: &mut Settings) -> Option<Keys> {
     let name = SIGNING_KEY_FILE.name;
     if !settings.is_loopback() {
-        let what = "is missing; a server that others reach needs a key that stays: openssl genpkey \
+        let what = "is missing; a server that others can reach needs a permanent key: openssl genpkey \
                     -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out signing-key.pem";
         settings.problem(name, what);
         return None;
     }
     settings.warning(format!(
-        "{name} is not set: a random key is used, until this process ends"
+        "{name} is not set: using a random key until this process ends"
     ));
     let key = KeyPair::generate(KeySize::Rsa2048).expect("the operating system has random numbers");
     let key = Key::rsa(&key).expect("a new key is a good one");

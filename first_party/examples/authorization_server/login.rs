@@ -66,7 +66,7 @@ fn try_again(request: Option<&Request>, refusal: Response) -> Response {
         status if status.is_server_error() => return refusal,
         StatusCode::TOO_MANY_REQUESTS => (
             StatusCode::TOO_MANY_REQUESTS,
-            "Too many wrong passwords for this user name; try again in some minutes",
+            "Too many wrong passwords for this user name; try again in a few minutes",
         ),
         _ => (StatusCode::BAD_REQUEST, "Incorrect user name or password"),
     };

@@ -69,7 +69,7 @@ pub async fn confirm(
 
 async fn end(server: &Server, cookies: &Cookies, request: Request) -> Result<Response, Response> {
     server.end_session(cookies).await.map_err(unavailable)?;
-    tracing::info!("the session ends; refresh tokens with offline_access go on");
+    tracing::info!("the session ends; refresh tokens with offline_access stay valid");
     Ok(match request.next {
         Some(next) => Redirect::to(next.as_str()).into_response(),
         None => Page::new("Logged out", LoggedOut).into_response(),
@@ -138,8 +138,8 @@ impl Server {
         })
     }
 
-    /// The claims of one of our ID tokens, even an expired one (section 2).
-    async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
+    /// The claims of one of our ID tokens, even an expired one (RP-Initiated Logout, section 2).
+    pub async fn id_token_hint(&self, token: &str) -> Result<Option<IdClaims>, Response> {
         let parts = token.rsplit_once('.').and_then(|(message, signature)| {
             let (header, claims) = message.split_once('.')?;
             Some((

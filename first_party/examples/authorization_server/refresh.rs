@@ -9,7 +9,7 @@ use common::{
     error::OAuthError,
     random_token,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
 use super::{
     accounts,
@@ -29,7 +29,7 @@ pub const IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
 pub const ABSOLUTE_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
 /// A new refresh token of a grant.
-pub async fn issue(tx: &mut Transaction<'static, Sqlite>, grant_id: &str) -> sqlx::Result<String> {
+pub async fn issue(tx: &mut Transaction<'static, Any>, grant_id: &str) -> sqlx::Result<String> {
     const SQL: &str = "INSERT INTO authorization_refresh_tokens (token_hash, grant_id, expires)
         VALUES ($1, $2, $3)";
     let token = random_token();
@@ -78,35 +78,32 @@ impl Server {
 }
 
 /// Uses a token of this client up, if it is neither used nor expired: of any number of requests at
-/// once one changes the row.
+/// once one changes the row. The grant's row comes first, as for whoever revokes it: in the other
+/// order each could wait for the other.
 async fn claim(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     client: &Client,
     token: &str,
 ) -> sqlx::Result<Option<Grant>> {
+    const HOLD: &str = "UPDATE authorization_grants SET redeemed = 1
+        WHERE client_id = $1 AND expires > $2 AND grant_id IN
+            (SELECT grant_id FROM authorization_refresh_tokens WHERE token_hash = $3)
+        RETURNING *";
     const CLAIM: &str = "UPDATE authorization_refresh_tokens SET used = 1
-        WHERE token_hash = $1 AND used = 0 AND expires > $2 AND grant_id IN
-            (SELECT grant_id FROM authorization_grants WHERE client_id = $3 AND expires > $2)
-        RETURNING grant_id";
-    const GRANT: &str = "SELECT * FROM authorization_grants WHERE grant_id = $1";
-    let query = sqlx::query_scalar(CLAIM)
-        .bind(hash(token))
-        .bind(now())
-        .bind(&client.id);
-    let grant_id: Option<String> = query.fetch_optional(&mut **tx).await?;
-    let Some(grant_id) = grant_id else {
+        WHERE token_hash = $1 AND used = 0 AND expires > $2";
+    let query = sqlx::query_as(HOLD).bind(&client.id).bind(now());
+    let Some(grant) = query.bind(hash(token)).fetch_optional(&mut **tx).await? else {
         return Ok(None);
     };
-    sqlx::query_as(GRANT)
-        .bind(grant_id)
-        .fetch_optional(&mut **tx)
-        .await
+    let query = sqlx::query(CLAIM).bind(hash(token)).bind(now());
+    let claimed = query.execute(&mut **tx).await?.rows_affected() > 0;
+    Ok(claimed.then_some(grant))
 }
 
 /// A used token that comes back was stolen before or after its use, and nobody knows by whom: the
 /// whole family ends, with its access tokens. The user's other logins go on.
 async fn revoke_family(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction<'static, Any>,
     client: &Client,
     token: &str,
 ) -> sqlx::Result<()> {

@@ -4,9 +4,10 @@ use common::{
     random_token,
     settings::{Setting, Settings, check_endpoint, is_published},
 };
+use first_party::docs::REDIRECT;
 use url::Url;
 
-use super::{clients::Client, docs, scopes::names};
+use super::{clients::Client, scopes::names};
 
 /// The settings of the only client that is not built in.
 pub const CLIENT_SETTINGS: &[Setting] = &[
@@ -23,19 +24,19 @@ pub const CLIENT_SETTINGS: &[Setting] = &[
     Setting {
         name: "AS_REDIRECT_URIS",
         default: "none; required with AS_CLIENT_ID",
-        help: "Where codes of AS_CLIENT_ID may be sent, separated by spaces.",
+        help: "The redirect URIs of AS_CLIENT_ID, separated by spaces.",
     },
     Setting {
         name: "AS_POST_LOGOUT_REDIRECT_URIS",
         default: "the start pages of the origins in AS_REDIRECT_URIS",
-        help: "Where a logout that AS_CLIENT_ID began may lead, separated by spaces.",
+        help: "Where the browser may go after a logout that AS_CLIENT_ID started, separated by spaces.",
     },
 ];
 
 /// The clients, and the commands for the demo client if there is one. `None` after recording a
 /// problem.
 pub fn clients(settings: &mut Settings) -> Option<(Vec<Client>, Option<String>)> {
-    let swagger = settings.public_url().join(docs::REDIRECT);
+    let swagger = settings.public_url().join(REDIRECT);
     let mut clients = vec![client("swagger", None, vec![swagger])];
     if settings.get("AS_CLIENT_ID").is_some() {
         clients.push(registered(settings)?);
@@ -51,7 +52,8 @@ pub fn clients(settings: &mut Settings) -> Option<(Vec<Client>, Option<String>)>
         }
     }
     if !settings.is_loopback() {
-        let what = "is missing; a server that others reach needs a client, with AS_REDIRECT_URIS";
+        let what =
+            "is missing; a server that others can reach needs a client and its AS_REDIRECT_URIS";
         settings.problem("AS_CLIENT_ID", what);
         return None;
     }
@@ -81,7 +83,7 @@ fn registered(settings: &mut Settings) -> Option<Client> {
         && !settings.is_loopback()
         && is_weak(secret)
     {
-        let what = "is too short, or printed in our documents: 32 characters or more (openssl rand -hex 32)";
+        let what = "is too short, or is one of those in our documents: 32 characters or more (openssl rand -hex 32)";
         settings.problem("AS_CLIENT_SECRET", what);
     }
     let mut client = client(&id, secret, redirect_uris);
@@ -134,7 +136,7 @@ fn commands(issuer: &str, secret: &str) -> String {
          TOKEN_URL={issuer}/token USERINFO_URL={issuer}/userinfo REVOCATION_URL={issuer}/revoke"
     );
     format!(
-        "Log in here from another terminal, with one of these:\n\
+        "To log in here, run one of these in another terminal:\n\
          {client} SCOPES=\"openid profile offline_access\" cargo run -p sessions\n\
          {at} OIDC_ISSUER={issuer} OIDC_CLIENT_ID=demo OIDC_CLIENT_SECRET={secret} \
          cargo run -p sessions --example providers\n\

@@ -84,14 +84,14 @@ fn read(
         return Err(REQUEST_URI_NOT_SUPPORTED);
     }
     if !matches!(params.get("response_mode"), None | Some("query")) {
-        return Err(OAuthError::invalid_request("the response_mode is query"));
+        return Err(OAuthError::invalid_request("response_mode must be query"));
     }
     let prompt = params.get("prompt").unwrap_or_default().split_whitespace();
     let prompt: Vec<_> = prompt.map(str::to_owned).collect();
     let is_known = |prompt: &String| matches!(&**prompt, "none" | "login" | "consent");
     if !prompt.iter().all(is_known) || prompt.len() > 1 && prompt.iter().any(|one| one == "none") {
         return Err(OAuthError::invalid_request(
-            "prompt is none, or login and consent",
+            "prompt must be none, or login, consent or both",
         ));
     }
     let max_age = params.get("max_age").map(str::parse::<u32>).transpose();
@@ -136,7 +136,9 @@ impl Request {
 
     /// Redirects to the client with a code.
     pub fn redirect_with_code(&self, code: &str) -> Response {
-        tracing::info!("4/5 the browser carries a code to the client; it works once, for a minute");
+        tracing::info!(
+            "4/5 the browser takes a code to the client; the code works once, within a minute"
+        );
         self.oauth.redirect_with_code(code).into_response()
     }
 
@@ -181,7 +183,7 @@ impl Request {
     }
 }
 
-const CARRIED: [&str; 10] = [
+const CARRIED: [&str; 11] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -192,6 +194,7 @@ const CARRIED: [&str; 10] = [
     "code_challenge_method",
     "prompt",
     "max_age",
+    "id_token_hint",
 ];
 
 const REQUEST_NOT_SUPPORTED: OAuthError = OAuthError {

@@ -31,5 +31,5 @@ pub fn audience(params: &Params, granted: &str) -> Result<String, OAuthError> {
 
 const INVALID_TARGET: OAuthError = OAuthError {
     error: "invalid_target",
-    description: "a resource is unknown or was not granted, or a token was asked for two of them",
+    description: "a resource is unknown or was not granted, or one token was requested for two of them",
 };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use common::random_token;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tower_cookies::{
     Cookie, Cookies,
     cookie::{SameSite, time},
@@ -103,7 +103,7 @@ impl Server {
 }
 
 /// A code counts only while the session lasts in which it was issued: see `codes`.
-async fn delete(db: &SqlitePool, id_hash: &str) -> sqlx::Result<()> {
+async fn delete(db: &AnyPool, id_hash: &str) -> sqlx::Result<()> {
     const SQL: &str = "DELETE FROM authorization_sessions WHERE id_hash = $1";
     sqlx::query(SQL).bind(id_hash).execute(db).await?;
     Ok(())

@@ -11,7 +11,7 @@ use common::{
     settings::{FromSettings, Home, PublicUrl, RUST_LOG, Secrets, Setting, Settings},
 };
 use first_party::token::Tokens;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -28,7 +28,7 @@ use super::{
 #[derive(Clone)]
 pub struct Server {
     pub users: Users,
-    pub db: SqlitePool,
+    pub db: AnyPool,
     pub clients: Clients,
     pub keys: Keys,
     pub public_url: PublicUrl,
@@ -100,7 +100,7 @@ impl FromSettings for Server {
         let users = Users::open(settings, tokens).await;
         let ((keys, (clients, commands)), users) = keys.zip(clients).zip(users)?;
         let db = users.db.clone();
-        store::migrate(&db, settings, &DATABASE_URL).await?;
+        store::migrate(&db, settings).await?;
         let mut sweeper = JoinSet::new();
         sweeper.spawn(store::keep_sweeping(db.clone()));
         let public_url = settings.public_url().clone();

@@ -1,23 +1,16 @@
 //! The database: its tables, what is hashed in it, and how old rows leave it.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{
-    settings::{Setting, Settings},
+    database::{self, DATABASE_URL, cannot_be_used},
+    settings::Settings,
     unix_now,
 };
-use sqlx::{SqlitePool, migrate::Migrator};
+use sqlx::AnyPool;
 use tokio::time::{MissedTickBehavior, interval};
-
-/// The tables besides those of the users. Each program keeps its own list of migrations, so that
-/// several can share a database.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("examples/authorization_server/migrations");
-    migrations.dangerous_set_table_name("_authorization_server_migrations");
-    migrations
-});
 
 const TABLES: [&str; 5] = [
     "DELETE FROM authorization_sessions WHERE expires <= $1",
@@ -27,14 +20,17 @@ const TABLES: [&str; 5] = [
     "DELETE FROM authorization_revoked_tokens WHERE expires <= $1",
 ];
 
-/// Creates the tables in the database of the users. `None` after a problem was noted.
-pub async fn migrate(db: &SqlitePool, settings: &mut Settings, name: &Setting) -> Option<()> {
-    let noted = |error| settings.problem(name.name, format!("cannot be used: {error}"));
-    MIGRATIONS.run(db).await.map_err(noted).ok()
+/// Creates the tables besides those of the users, in the same database. `None` after a problem was
+/// noted.
+pub async fn migrate(db: &AnyPool, settings: &mut Settings) -> Option<()> {
+    let migrations = sqlx::migrate!("examples/authorization_server/migrations");
+    let migrated = database::migrate(db, "_authorization_server_migrations", migrations).await;
+    let noted = |error| settings.problem(DATABASE_URL.name, cannot_be_used(&error));
+    migrated.map_err(noted).ok()
 }
 
 /// Forgets what has expired. Every query checks the time itself: this only makes room.
-pub async fn sweep(db: &SqlitePool, now: i64) -> sqlx::Result<()> {
+pub async fn sweep(db: &AnyPool, now: i64) -> sqlx::Result<()> {
     for sql in TABLES {
         sqlx::query(sql).bind(now).execute(db).await?;
     }
@@ -42,7 +38,7 @@ pub async fn sweep(db: &SqlitePool, now: i64) -> sqlx::Result<()> {
 }
 
 /// Sweeps now and once a minute.
-pub async fn keep_sweeping(db: SqlitePool) {
+pub async fn keep_sweeping(db: AnyPool) {
     let mut minutes = interval(Duration::from_mins(1));
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

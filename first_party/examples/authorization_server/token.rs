@@ -50,7 +50,7 @@ impl Server {
         let scopes = without_a_person(scopes.transpose()?.unwrap_or_default());
         let scopes = granted(&scopes, &client.scopes, &client.scopes);
         let granted = resources::requested(params, &self.resources)?;
-        tracing::info!("a client proved who it is and got a token of its own");
+        tracing::info!("a client authenticated and got a token for itself");
         Ok(self.issue(NewToken {
             // The prefix keeps a client from being mistaken for a user with the same name.
             subject: &format!("{CLIENT}{}", client.id),
@@ -64,12 +64,12 @@ impl Server {
 
 const UNSUPPORTED: OAuthError = OAuthError {
     error: "unsupported_grant_type",
-    description: "the grant type is authorization_code, refresh_token or client_credentials",
+    description: "grant_type must be authorization_code, refresh_token or client_credentials",
 };
 
 const UNAUTHORIZED_CLIENT: OAuthError = OAuthError {
     error: "unauthorized_client",
-    description: "a public client cannot prove who it is, and gets no token of its own",
+    description: "a public client cannot authenticate, and gets no token for itself",
 };
 
 /// A guard: there are no parameters in the URL, which ends up in logs (RFC 6749, section 2.3.1).

@@ -10,7 +10,7 @@ use common::{
     random_token, unix_now,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 use super::{access_token::Claims, settings::Server};
 
@@ -123,7 +123,7 @@ impl TokenResponse {
 
 /// Whether a good access token still counts: neither it nor what it comes from was revoked, and its
 /// user is still there. Only this server knows that; see [`ACCESS_LIFETIME`].
-pub async fn is_alive(db: &SqlitePool, claims: &Claims) -> sqlx::Result<bool> {
+pub async fn is_alive(db: &AnyPool, claims: &Claims) -> sqlx::Result<bool> {
     const REVOKED: &str = "SELECT COUNT(*) FROM authorization_revoked_tokens WHERE jti = $1";
     const GRANTED: &str = "SELECT COUNT(*) FROM authorization_grants
         JOIN users ON users.username = authorization_grants.subject

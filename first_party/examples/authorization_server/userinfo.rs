@@ -7,12 +7,13 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use axum_extra::headers::Authorization;
 use common::database::DatabaseError;
-use first_party::bearer::BearerError;
+use first_party::bearer::{BearerError, bearer};
 use serde_json::{Value, json};
 
 use super::{
-    access_token::{Claims, bearer, verify},
+    access_token::{Claims, verify},
     accounts,
     scopes::{EMAIL, OPENID, PROFILE, has},
     settings::Server,
@@ -24,8 +25,8 @@ pub async fn userinfo(
     State(server): State<Server>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Response> {
-    let token = bearer(&headers).map_err(IntoResponse::into_response)?;
-    let claims = verify(&token, &server.keys, &server.issuer).await?;
+    let Authorization(bearer) = bearer(&headers).map_err(IntoResponse::into_response)?;
+    let claims = verify(bearer.token(), &server.keys, &server.issuer).await?;
     let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
     let user = server.user_of(&claims).await;
     let user = user.map_err(|error| DatabaseError::from(error).into_response())?;

@@ -6,14 +6,14 @@
 use axum::{
     Json, Router,
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
-use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
+use axum_extra::headers::Authorization;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use common::{server::get_only, unix_now};
 use first_party::{
-    bearer::BearerError,
+    bearer::{BearerError, bearer},
     scopes::{OTHER, SOME, Scopes, THIRD},
 };
 use jsonwebtoken::{Algorithm, crypto};
@@ -89,8 +89,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let accepted = Accepted::from_ref(state);
-        let token = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
-        let claims = verify(&token, &accepted.keys, &accepted.issuer).await?;
+        let Authorization(bearer) = bearer(&parts.headers).map_err(IntoResponse::into_response)?;
+        let claims = verify(bearer.token(), &accepted.keys, &accepted.issuer).await?;
         let claims = claims.filter(|claims| claims.aud == accepted.audience);
         let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
         let allowed = Scopes::of(ALLOWED);
@@ -99,22 +99,6 @@ where
         }
         Err(BearerError::InsufficientScope(allowed.to_string()).into_response())
     }
-}
-
-/// The token of a request. Only in the header: URLs end up in logs, and browsers send cookies with
-/// requests from other sites too (RFC 6750, section 2).
-pub fn bearer(headers: &HeaderMap) -> Result<String, BearerError> {
-    if headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .nth(1)
-        .is_some()
-    {
-        return Err(BearerError::Ambiguous);
-    }
-    let bearer = headers.typed_get::<Authorization<Bearer>>();
-    let bearer = bearer.ok_or(BearerError::NotAuthenticated)?;
-    Ok(bearer.token().to_owned())
 }
 
 /// The claims of an access token (RFC 9068, section 2.2). Its scopes can include more than those of

@@ -122,7 +122,7 @@ impl Keys {
             }
         }
         let fetched = timeout(PATIENCE, self.fetch()).await;
-        let fetched = fetched.unwrap_or_else(|_| Err("it takes too long".into()));
+        let fetched = fetched.unwrap_or_else(|_| Err("it took too long".into()));
         if let Err(why) = &fetched {
             tracing::warn!("no keys from {}: {why}", self.0.issuer);
         }
@@ -164,7 +164,7 @@ impl Keys {
         };
         // Otherwise one server could pass itself off as another (RFC 8414, section 3.3).
         if metadata.issuer != *issuer {
-            return Err("it speaks for another issuer".into());
+            return Err("its metadata names another issuer".into());
         }
         check_endpoint(&metadata.jwks_uri).map_err(|what| format!("its jwks_uri {what}"))?;
         Ok(metadata.jwks_uri)
@@ -176,7 +176,7 @@ impl Keys {
         if !answer.status().is_success() {
             return Err(format!("{} from {url}", answer.status()));
         }
-        serde_json::from_slice(answer.body()).map_err(|_| format!("not what is expected at {url}"))
+        serde_json::from_slice(answer.body()).map_err(|_| format!("unexpected JSON from {url}"))
     }
 
     fn kept(&self) -> Kept {
@@ -206,6 +206,7 @@ fn find(keys: &[Jwk], kid: &str) -> Option<(DecodingKey, Algorithm)> {
 
 fn unavailable() -> Response {
     let wait = [(header::RETRY_AFTER, "2")];
-    let detail = Detail::of("the keys of the authorization server cannot be had; please try again");
+    let detail =
+        Detail::of("the authorization server's keys are not available; please try again later");
     (StatusCode::SERVICE_UNAVAILABLE, wait, detail).into_response()
 }

@@ -36,7 +36,7 @@ pub fn app(api: Api) -> Router {
     let routes = Router::new()
         .route(
             "/",
-            get("/endpoint1 and /endpoint2 need a token of the authorization server\n"),
+            get("/endpoint1 and /endpoint2 require a token from the authorization server\n"),
         )
         .merge(access_token::endpoints())
         .with_state(api);
@@ -67,14 +67,14 @@ impl FromSettings for Api {
         Setting {
             name: "AUDIENCE",
             default: "ISSUER; required when others can reach the server",
-            help: "What tokens for this API call it in their aud: one of the RESOURCES there.",
+            help: "The aud of the tokens for this API: one of the authorization server's RESOURCES.",
         },
     ]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         for name in ["ISSUER", "AUDIENCE"] {
             if settings.get(name).is_none() && !settings.is_loopback() {
-                settings.problem(name, "is missing; a server that others reach needs it");
+                settings.problem(name, "is missing; a server that others can reach needs it");
             }
         }
         let issuer = settings

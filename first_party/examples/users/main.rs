@@ -1,8 +1,8 @@
 //! `cargo run -p first_party --example users`: the password grant with real users.
 //!
-//! What `first_party` lacks: users in a database, a check of the password that is slow on purpose
-//! and forgives few mistakes, scopes that belong to a user, and `/users/me/`. Log in as `johndoe`
-//! with `secret123`; `alice` with `password456` is disabled.
+//! What `first_party` lacks: users in a database, a password check that is slow on purpose and
+//! limits guesses, scopes for each user, and `/users/me/`. Log in as `johndoe` with `secret123`;
+//! `alice` with `password456` is disabled.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     common::run(app)
 }
 
-/// The routes of `first_party` with users of our own, and two more.
+/// The routes of `first_party` with our own users, and two more.
 pub fn app(users: Users) -> Router {
     // A token lives for half an hour, and its user may be gone sooner.
     let active = from_extractor_with_state::<Profile, _>(users.clone());
@@ -95,7 +95,7 @@ async fn me(profile: Profile) -> Json<Profile> {
     Json(profile)
 }
 
-/// `GET /users/me/items/`: what belongs to the user, and nothing of anybody else.
+/// `GET /users/me/items/`: the items of the user, and nobody else's.
 async fn items(
     profile: Profile,
     State(users): State<Users>,
@@ -103,7 +103,8 @@ async fn items(
     Ok(Json(users.items(&profile.username).await?))
 }
 
-/// The guard: a good token whose user is still there (401) and still active (400).
+/// The guard: a valid token whose user still exists (otherwise 401) and is still active (otherwise
+/// 400).
 impl FromRequestParts<Users> for Profile {
     type Rejection = Response;
 

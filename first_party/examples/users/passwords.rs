@@ -80,14 +80,14 @@ impl Passwords {
         };
         spawn_blocking(work)
             .await
-            .expect("to check a password does not panic")
+            .expect("checking a password does not panic")
     }
 }
 
 /// A hash with a new salt, to store for a new user or a new password.
 pub fn hash(password: &str) -> String {
     let hash = argon2().hash_password(password.as_bytes());
-    hash.expect("a salt is made, and a password can have any length")
+    hash.expect("the salt is generated, and a password can have any length")
         .to_string()
 }
 

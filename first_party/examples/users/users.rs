@@ -18,7 +18,7 @@ use first_party::{
     token::Tokens,
 };
 use serde::Serialize;
-use sqlx::{FromRow, SqlitePool, migrate::Migrator};
+use sqlx::{AnyPool, FromRow};
 
 use super::passwords::Passwords;
 
@@ -27,8 +27,6 @@ use super::passwords::Passwords;
 pub(crate) mod guesses;
 
 use guesses::{Guesses, WINDOW};
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Longer than any that a person or a password manager makes, in bytes.
 const MAX_PASSWORD: usize = 1024;
@@ -39,14 +37,14 @@ pub struct Users {
     /// Makes tokens and checks them.
     pub tokens: Tokens,
     /// The database.
-    pub db: SqlitePool,
+    pub db: AnyPool,
     /// Checks passwords.
     pub passwords: Passwords,
     guesses: Arc<Guesses>,
 }
 
 /// What others may know of a user. The hash is in another type, so that it cannot get in here.
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub struct Profile {
     /// The name to log in with.
     pub username: String,
@@ -69,7 +67,8 @@ struct Account {
     username: String,
     password_hash: String,
     scopes: String,
-    disabled: bool,
+    /// 0 or 1: not every database has a type for that.
+    disabled: i64,
 }
 
 impl Users {
@@ -98,7 +97,7 @@ impl Users {
         drop(turn);
         match account {
             None => Err(INCORRECT.into_response()),
-            Some(account) if account.disabled => Err(INACTIVE.into_response()),
+            Some(account) if account.disabled != 0 => Err(INACTIVE.into_response()),
             Some(Account {
                 username, scopes, ..
             }) => Ok(User {
@@ -111,7 +110,7 @@ impl Users {
     async fn account(&self, username: &str) -> Result<Option<Account>, DatabaseError> {
         // Bound, never formatted in: whatever a name has in it stays a name.
         const SQL: &str =
-            "SELECT username, password_hash, scopes, disabled FROM users WHERE username = ?";
+            "SELECT username, password_hash, scopes, disabled FROM users WHERE username = $1";
         Ok(sqlx::query_as(SQL)
             .bind(username)
             .fetch_optional(&self.db)
@@ -121,16 +120,21 @@ impl Users {
     /// Who has this name.
     pub async fn profile(&self, username: &str) -> Result<Option<Profile>, DatabaseError> {
         const SQL: &str =
-            "SELECT username, email, full_name, disabled FROM users WHERE username = ?";
-        Ok(sqlx::query_as(SQL)
-            .bind(username)
-            .fetch_optional(&self.db)
-            .await?)
+            "SELECT username, email, full_name, disabled FROM users WHERE username = $1";
+        let query = sqlx::query_as(SQL).bind(username);
+        let row: Option<(String, String, String, i64)> = query.fetch_optional(&self.db).await?;
+        let profile = |(username, email, full_name, disabled)| Profile {
+            username,
+            email,
+            full_name,
+            disabled: disabled != 0,
+        };
+        Ok(row.map(profile))
     }
 
     /// What belongs to the user of this name.
     pub async fn items(&self, owner: &str) -> Result<Vec<Item>, DatabaseError> {
-        const SQL: &str = "SELECT item_id, owner FROM items WHERE owner = ? ORDER BY item_id";
+        const SQL: &str = "SELECT item_id, owner FROM items WHERE owner = $1 ORDER BY item_id";
         Ok(sqlx::query_as(SQL).bind(owner).fetch_all(&self.db).await?)
     }
 
@@ -166,7 +170,7 @@ const INACTIVE: OAuthError = OAuthError {
 
 /// 429, even for the right password; otherwise an attacker could go on guessing.
 fn too_many_failures() -> Response {
-    tracing::info!("refused: too many wrong passwords for this user name");
+    tracing::info!("rejected: too many wrong passwords for this user name");
     let wait = [(header::RETRY_AFTER, WINDOW.as_secs().to_string())];
     let detail = Detail::of("Too many wrong passwords; try again later");
     (StatusCode::TOO_MANY_REQUESTS, wait, detail).into_response()
@@ -190,7 +194,7 @@ impl FromSettings for Users {
 impl Users {
     /// The users in the database of the settings. `None` after a problem was noted.
     pub async fn open(settings: &mut Settings, tokens: Tokens) -> Option<Self> {
-        let db = database::open(settings, &MIGRATIONS).await?;
+        let db = database::open(settings, "_users_migrations", sqlx::migrate!()).await?;
         let users = Self {
             tokens,
             db,

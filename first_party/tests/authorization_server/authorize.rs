@@ -2,7 +2,7 @@
 
 use testing::{Answer, Browser, param_of, query_of};
 
-use super::client::{CALLBACK, Login, Running, another, server, server_of};
+use super::client::{CALLBACK, Login, Running, another, claims, server, server_of, text};
 
 fn set(login: &mut Login, name: &'static str, value: &str) {
     login.params.retain(|(known, _)| *known != name);
@@ -364,6 +364,52 @@ async fn prompt_none_is_never_enough_for_a_public_client() {
     set(&mut silent, "prompt", "none");
     let answer = server.visit(&mut browser, &silent).await;
     assert_eq!(param_of(answer.location(), "error"), "consent_required");
+}
+
+// check 186
+#[tokio::test]
+async fn a_client_that_names_a_user_by_their_id_token_hears_of_nobody_else() {
+    let server = server_of(&[], vec![another("phone", None)], "demo").await;
+    server.sql("INSERT INTO users SELECT 'janedoe', email, full_name, password_hash, scopes, 0 FROM users WHERE username = 'johndoe'").await;
+    let (mut johns, mut janes) = (Browser::new(), Browser::new());
+    let hint = text(&server.tokens_in(&mut johns, "openid").await, "id_token");
+    let jane = [("username", "janedoe"), ("password", "secret123")];
+    let form = server.visit(&mut janes, &server.login("openid")).await;
+    let answer = server.submit(&mut janes, &form, &jane).await;
+    let consent = janes.visit(server.url(answer.location())).await;
+    server.allow(&mut janes, &consent).await;
+
+    let mut login = server.login("openid");
+    set(&mut login, "id_token_hint", &hint);
+    let mut silent = login.clone();
+    set(&mut silent, "prompt", "none");
+    let answer = server.visit(&mut janes, &silent).await;
+    assert_eq!(error_at_client(&server, &silent, &answer), "login_required");
+    server.code(&mut johns, &silent).await;
+
+    // What is no ID token of this client names nobody.
+    let server = server.with_client("phone");
+    let other = text(&server.tokens("openid").await, "id_token");
+    let server = server.with_client("demo");
+    for (name, hint) in [("of another client", &*other), ("nonsense", "x.y.z")] {
+        set(&mut silent, "id_token_hint", hint);
+        let answer = server.visit(&mut janes, &silent).await;
+        assert_ne!(param_of(answer.location(), "code"), "", "{name}");
+    }
+
+    // Without `prompt=none` that user can log in, and still nobody else.
+    let form = server.visit(&mut janes, &login).await;
+    let answer = server.submit(&mut janes, &form, &jane).await;
+    let form = janes.visit(server.url(answer.location())).await;
+    assert!(
+        form.body.contains("whom the application expects"),
+        "{}",
+        form.body
+    );
+    let callback = server.log_in(&mut janes, &form).await;
+    let code = param_of(callback.location(), "code");
+    let tokens = server.redeem(&login, &code).await.json();
+    assert_eq!(claims(&text(&tokens, "id_token"))["sub"], "johndoe");
 }
 
 // check 187

@@ -5,13 +5,16 @@ use std::{fs, path::PathBuf};
 use common::{random_token, server};
 use reqwest::Method;
 use serde_json::Value;
-use testing::{Answer, Browser, param_of, start};
+use testing::{Answer, Browser, param_of};
 
-use super::example::{
-    app,
-    clients::{Client, Clients},
-    settings::Server,
-    store::hash,
+use super::{
+    example::{
+        app,
+        clients::{Client, Clients},
+        settings::Server,
+        store::hash,
+    },
+    own_database,
 };
 
 /// A running server, what its routes share, and a client that is registered there.
@@ -26,6 +29,7 @@ pub const CALLBACK: &str = "http://127.0.0.1:5000/auth";
 pub const OFFLINE: &str = "openid profile email offline_access some.scope";
 
 /// A login that is about to begin, as the client remembers it.
+#[derive(Clone)]
 pub struct Login {
     pub verifier: String,
     pub state: String,
@@ -51,7 +55,7 @@ pub async fn server_of(vars: &[(&str, &str)], more: Vec<Client>, id: &str) -> Ru
         shared = Some(server.clone());
         app(server)
     };
-    let http = start(make, vars).await;
+    let http = own_database::start(make, vars).await;
     let app = shared.expect("the app was made");
     let client = app.clients.find(id).expect("such a client").clone();
     Running { http, app, client }

@@ -1,5 +1,7 @@
 //! The database: what is in it, and what happens without it.
 
+use std::{fs, path::Path};
+
 use common::unix_now;
 use reqwest::Method;
 use serde_json::Value;
@@ -16,6 +18,7 @@ use super::{
         server_of, text, vars,
     },
     example::store,
+    own_database::on_postgres,
 };
 
 async fn shop(own: &[(&'static str, String)]) -> Running {
@@ -38,9 +41,9 @@ async fn a_copy_of_the_database_opens_nothing() {
         .to_owned();
     let refresh_token = text(&tokens, "refresh_token");
     let mut kept = Vec::new();
-    for file in std::fs::read_dir(&folder).expect("a folder").flatten() {
+    for file in fs::read_dir(&folder).expect("a folder").flatten() {
         if !file.path().ends_with("key.pem") {
-            kept.extend(std::fs::read(file.path()).expect("a file"));
+            kept.extend(fs::read(file.path()).expect("a file"));
         }
     }
     let kept = String::from_utf8_lossy(&kept);
@@ -57,11 +60,12 @@ async fn a_copy_of_the_database_opens_nothing() {
     }
 }
 
-// check 218
+// checks 218, 248
 #[tokio::test]
 async fn a_login_goes_on_after_a_restart_at_any_point() {
     let folder = folder("restart");
     let mut own = kept_in(&folder);
+    own.extend(on_postgres().map(|url| ("DATABASE_URL", url)));
     own.push(("BIND_ADDR", "127.0.0.1:0".into()));
     let mut server = shop(&own).await;
     own.last_mut().expect("it").1 = server.http.addr.to_string();
@@ -179,8 +183,8 @@ async fn a_short_lock_is_waited_for() {
 
 // check 219
 #[tokio::test]
-async fn a_database_that_cannot_be_written_spends_nothing() {
-    let folder = folder("read_only");
+async fn a_full_database_spends_nothing() {
+    let folder = folder("full");
     let server = shop(&kept_in(&folder)).await;
     let mut browser = Browser::new();
     let login = server.login(OFFLINE);
@@ -209,6 +213,113 @@ async fn a_database_that_cannot_be_written_spends_nothing() {
         .expect("no trigger");
     assert_eq!(server.redeem(&login, &code).await.status, 200);
     assert_eq!(server.refresh(&refresh_token).await.status, 200);
+}
+
+/// What somebody has in hand when the database fails.
+struct InHand {
+    browser: Browser,
+    login: Login,
+    code: String,
+    refresh_token: String,
+}
+
+impl InHand {
+    async fn of(server: &Running) -> Self {
+        let mut browser = Browser::new();
+        let tokens = server.tokens_in(&mut browser, OFFLINE).await;
+        let login = server.login(OFFLINE);
+        let code = server.code(&mut browser, &login).await;
+        Self {
+            browser,
+            login,
+            code,
+            refresh_token: text(&tokens, "refresh_token"),
+        }
+    }
+
+    async fn assert_nothing_works(&mut self, server: &Running) {
+        for answer in [
+            server.redeem(&self.login, &self.code).await,
+            server.refresh(&self.refresh_token).await,
+        ] {
+            assert_unavailable(&answer);
+            assert_eq!(error(&answer), (503, "server_error".into()));
+        }
+        let asked = server
+            .visit(&mut self.browser, &server.login(OFFLINE))
+            .await;
+        let location = asked.location();
+        assert!(location.starts_with(CALLBACK), "{location}");
+        assert_eq!(param_of(location, "error"), "temporarily_unavailable");
+        let mut other = Browser::new();
+        let form = server.visit(&mut other, &server.login(OFFLINE)).await;
+        let user = [("username", "johndoe"), ("password", "secret123")];
+        let answer = server.submit(&mut other, &form, &user).await;
+        assert_unavailable(&answer);
+        assert!(other.cookies.is_empty());
+    }
+
+    async fn assert_all_works(mut self, server: &Running) {
+        let answer = server.redeem(&self.login, &self.code).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let answer = server.refresh(&self.refresh_token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        server.code(&mut self.browser, &server.login(OFFLINE)).await;
+    }
+}
+
+// check 219
+#[tokio::test]
+async fn a_database_that_can_only_be_read_spends_nothing() {
+    let server = shop(&kept_in(&folder("read_only"))).await;
+    let mut in_hand = InHand::of(&server).await;
+    let set = async |sql: &'static str| {
+        let mut all = Vec::new();
+        while all.len() < 4 {
+            all.push(server.app.db.acquire().await.expect("a connection"));
+        }
+        for connection in &mut all {
+            sqlx::query(sql)
+                .execute(&mut **connection)
+                .await
+                .expect(sql);
+        }
+    };
+    set("PRAGMA query_only = 1").await;
+    in_hand.assert_nothing_works(&server).await;
+    set("PRAGMA query_only = 0").await;
+    in_hand.assert_all_works(&server).await;
+}
+
+// check 219
+#[tokio::test]
+async fn a_database_that_is_gone_or_broken_for_a_while_spends_nothing() {
+    let folder = folder("gone");
+    let server = shop(&kept_in(&folder)).await;
+    let (file, away) = (folder.join("users.db"), folder.join("away.db"));
+    // Connections do not see what becomes of the name of their file: new ones do. One that was used
+    // is back in the pool a moment later.
+    let hang_up = async || {
+        while server.app.db.size() > 0 {
+            if let Ok(connection) = server.app.db.acquire().await {
+                connection.close().await.expect("it is closed");
+            }
+        }
+    };
+    let gone: fn(&Path) = |_| {};
+    let replaced: fn(&Path) = |file| fs::create_dir(file).expect("a folder");
+    let broken: fn(&Path) = |file| fs::write(file, "no database at all").expect("a file");
+    for break_it in [gone, replaced, broken] {
+        let mut in_hand = InHand::of(&server).await;
+        hang_up().await;
+        fs::rename(&file, &away).expect("it is moved");
+        break_it(&file);
+        in_hand.assert_nothing_works(&server).await;
+        hang_up().await;
+        let _ = fs::remove_dir(&file);
+        fs::rename(&away, &file).expect("it is back");
+        in_hand.assert_all_works(&server).await;
+    }
 }
 
 // check 219
@@ -259,7 +370,7 @@ async fn without_a_database_every_page_says_so() {
     assert_eq!(server.visit(&mut Browser::new(), &login).await.status, 200);
 }
 
-fn own_url(folder: &std::path::Path) -> String {
+fn own_url(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("users.db").display())
 }
 
@@ -268,6 +379,7 @@ fn own_url(folder: &std::path::Path) -> String {
 async fn two_processes_on_one_database_are_as_one() {
     let folder = folder("two");
     let mut own = kept_in(&folder);
+    own.extend(on_postgres().map(|url| ("DATABASE_URL", url)));
     own.push(("PUBLIC_URL", "http://localhost:5003".into()));
     let server = shop(&own).await;
     let other = Program::start(&example("first_party", "authorization_server"), &vars(&own));

@@ -186,8 +186,10 @@ async fn requests_that_nobody_finishes_leave_nothing_behind() {
     };
     ask(500).await;
     let before = program.memory();
-    ask(testing::crowd::count("UNFINISHED", 5_000)).await;
+    let count = testing::crowd::count("UNFINISHED", 5_000);
+    ask(count).await;
     if let (Some(before), Some(after)) = (before, program.memory()) {
+        println!("{count} unfinished authorizations: {before} MiB before, {after} MiB after");
         assert!(after < before + 20, "{before} MiB grew to {after} MiB");
     }
 }

@@ -4,7 +4,7 @@ mod api;
 mod authorize;
 #[cfg(feature = "browser")]
 mod browser;
-mod client;
+pub mod client;
 mod codes;
 mod consent;
 mod database;
@@ -25,3 +25,5 @@ mod whole;
 #[path = "../../examples/authorization_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
+#[path = "../support/database.rs"]
+mod own_database;

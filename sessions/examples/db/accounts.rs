@@ -1,14 +1,14 @@
-//! Accounts in SQLite: whoever logs in gets an id of our own, always the same.
+//! Accounts in a database: whoever logs in gets an id of our own, always the same.
 
 use common::{Result, database, provider::Identity, settings::Settings};
 use serde::Serialize;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 pub use common::database::DATABASE_URL;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Accounts(pub SqlitePool);
+pub struct Accounts(pub AnyPool);
 
 /// A user who has logged in at least once.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -28,7 +28,9 @@ impl Accounts {
     ///
     /// `None` after a problem was noted.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        database::open(settings, &sqlx::migrate!()).await.map(Self)
+        let migrations = sqlx::migrate!();
+        let db = database::open(settings, "_accounts_migrations", migrations).await?;
+        Some(Self(db))
     }
 
     /// The account of this user, a new one at the first login.
@@ -36,14 +38,31 @@ impl Accounts {
     /// Who it is depends on provider and subject alone. Names and e-mail addresses change hands:
     /// to join accounts by them would give one person's account to another.
     pub async fn find_or_create(&self, user: &Identity) -> Result<Account> {
-        // One statement: between a SELECT and an INSERT a parallel login could come.
-        const SQL: &str = "INSERT INTO accounts (provider, subject, name) VALUES (?1, ?2, ?3)
+        const FIND: &str = "UPDATE accounts SET name = $3 WHERE provider = $1 AND subject = $2
+            RETURNING id, provider, subject, name";
+        // Whoever makes an account holds this row until the end of the transaction. The first
+        // account ever thus has the id 1: a number that is not used goes back.
+        const NEXT: &str = "UPDATE last_account SET id = id + 1";
+        // One that another process has made meanwhile is found.
+        const CREATE: &str = "INSERT INTO accounts (id, provider, subject, name)
+            SELECT id, $1, $2, $3 FROM last_account WHERE TRUE
             ON CONFLICT (provider, subject) DO UPDATE SET name = excluded.name
             RETURNING id, provider, subject, name";
-        let query = sqlx::query_as(SQL)
-            .bind(&user.provider)
-            .bind(&user.subject)
-            .bind(&user.name);
-        Ok(query.fetch_one(&self.0).await?)
+        let query = |sql| {
+            sqlx::query_as(sql)
+                .bind(&user.provider)
+                .bind(&user.subject)
+                .bind(&user.name)
+        };
+        let mut tx = self.0.begin().await?;
+        let known = query(FIND).fetch_optional(&mut *tx).await?;
+        let account = if let Some(account) = known {
+            account
+        } else {
+            sqlx::query(NEXT).execute(&mut *tx).await?;
+            query(CREATE).fetch_one(&mut *tx).await?
+        };
+        tx.commit().await?;
+        Ok(account)
     }
 }

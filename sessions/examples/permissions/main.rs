@@ -26,6 +26,7 @@ use axum::{
 use common::{
     Error, Page, Result,
     cookies::{self, CookieKeys},
+    flow::{self, Flows},
     oauth::OAuth,
     provider::CLIENT_SETTINGS,
     server::{get_only, protect},
@@ -67,6 +68,7 @@ pub fn app(permissions: Permissions) -> Router {
         .route("/admin/users", get_only(users::list))
         .route("/admin/users/{id}/permissions/{permission}", one_permission)
         .route("/logout", post(login::logout))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(permissions);
 
@@ -123,8 +125,8 @@ fn refuse_defaults_in_public(settings: &mut Settings) {
         ),
         (
             "DATABASE_URL",
-            "is missing; others can log in here, so name a file that keeps what each may do, such \
-             as sqlite://permissions.db",
+            "is missing; others can log in here, so name what keeps what each may do, such as \
+             sqlite://permissions.db",
         ),
     ];
     if !settings.is_loopback() {
@@ -208,6 +210,12 @@ impl FromRef<Permissions> for CookieKeys {
 }
 
 impl FromRef<Permissions> for EndedSessions {
+    fn from_ref(permissions: &Permissions) -> Self {
+        Self::from_ref(&permissions.sessions)
+    }
+}
+
+impl FromRef<Permissions> for Flows {
     fn from_ref(permissions: &Permissions) -> Self {
         Self::from_ref(&permissions.sessions)
     }

@@ -54,13 +54,13 @@ pub async fn revoke(
     let revoked = accounts.revoke(id, permission).await?;
     if revoked {
         tracing::info!(
-            "account {} has revoked {permission} of account {id}",
+            "account {} has revoked {permission} from account {id}",
             admin.id
         );
     }
     let user = accounts.user(id).await?.ok_or_else(no_such_user)?;
     if !revoked && user.permissions.iter().any(|kept| kept == permission) {
-        let detail = "this is the last Admin; grant it to somebody else first";
+        let detail = "this is the last Admin; make somebody else Admin first";
         return Err((StatusCode::CONFLICT, detail).into());
     }
     Ok(Json(user))

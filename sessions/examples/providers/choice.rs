@@ -38,7 +38,7 @@ impl FromRequestParts<Providers> for Choice {
         let asked = |Path(id)| state.choices.iter().find(|choice| choice.id == id).cloned();
         id.ok()
             .and_then(asked)
-            .ok_or_else(|| (StatusCode::NOT_FOUND, "There is no such provider here").into())
+            .ok_or_else(|| (StatusCode::NOT_FOUND, "this provider is not set up here").into())
     }
 }
 
@@ -78,7 +78,7 @@ impl Choice {
                 let refresh_token = token.refresh_token.as_ref();
                 oauth.revoke(&token.access_token, refresh_token).await;
             }
-            Err(error) => tracing::warn!("the token could not be revoked: {error:?}"),
+            Err(error) => tracing::warn!("the provider did not revoke the token: {error:?}"),
         }
     }
 }

@@ -31,6 +31,7 @@ use axum::{
 use common::{
     Error, Page, Params, Result,
     cookies::{self, CookieKeys},
+    flow::{self, Flows},
     provider::Identity,
     server::{Companion, PublicHost, check_same_origin, get_only, protect},
     settings::PublicUrl,
@@ -65,6 +66,7 @@ pub fn app(providers: Providers) -> Router {
         .route("/auth/{provider}", get_only(auth))
         .route("/users/me", get_only(me))
         .route("/logout", post(logout))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(providers);
 
@@ -77,6 +79,8 @@ pub struct Providers {
     choices: Arc<Vec<Choice>>,
     keys: CookieKeys,
     public_url: PublicUrl,
+    /// Those of all providers.
+    flows: Flows,
     accounts: Accounts,
     ended: EndedSessions,
     /// What goes on after a response; a shutdown waits for it.
@@ -195,7 +199,7 @@ impl Accounts {
     /// The account of this user, unless it was deleted: only a login makes a new one.
     async fn find(&self, user: &Identity) -> Result<Option<Account>> {
         const SQL: &str = "SELECT id, provider, subject, name FROM accounts
-            WHERE provider = ?1 AND subject = ?2";
+            WHERE provider = $1 AND subject = $2";
         let query = sqlx::query_as(SQL).bind(&user.provider).bind(&user.subject);
         Ok(query.fetch_optional(&self.0).await?)
     }
@@ -210,6 +214,12 @@ impl FromRef<Providers> for CookieKeys {
 impl FromRef<Providers> for EndedSessions {
     fn from_ref(providers: &Providers) -> Self {
         providers.ended.clone()
+    }
+}
+
+impl FromRef<Providers> for Flows {
+    fn from_ref(providers: &Providers) -> Self {
+        providers.flows.clone()
     }
 }
 

@@ -1,5 +1,5 @@
-//! OpenID Connect on top of the flow: everything about a provider from one URL (discovery), and a
-//! signed statement of who has logged in (the ID token).
+//! OpenID Connect on top of the flow: everything about a provider comes from one URL (discovery),
+//! and a signed statement says who has logged in (the ID token).
 //!
 //! [`OpenId::begin`] -> [`OpenId::finish`] -> [`OpenId::identity`].
 
@@ -9,6 +9,7 @@ use axum::response::Redirect;
 use common::{
     Error, Params, Result,
     cookies::CookieKeys,
+    flow::Flows,
     http::Http,
     oauth::{Login, OAuth},
     provider::{Identity, Registration},
@@ -28,8 +29,8 @@ mod keys;
 use discovery::{Discovered, MAX_DISCOVERIES};
 use keys::Keys;
 
-/// A client of one OpenID provider, which is asked for its endpoints when the first user wants to
-/// log in. Cheap to clone.
+/// A client of one OpenID provider, whose endpoints are fetched when the first user logs in. Cheap
+/// to clone.
 #[derive(Clone)]
 pub struct OpenId(Arc<Inner>);
 
@@ -40,6 +41,7 @@ struct Inner {
     registration: Registration,
     cookies: CookieKeys,
     public_url: PublicUrl,
+    flows: Flows,
     http: Http,
     discovered: OnceCell<Discovered>,
     discoveries: Semaphore,
@@ -50,14 +52,13 @@ impl OpenId {
     /// A client of the provider with this issuer, which sends users back to
     /// `PUBLIC_URL/auth/{id}`. Nothing is asked of it yet.
     ///
-    /// Fails when the issuer is no URL that can be trusted, or there are no certificates to check it
-    /// with.
+    /// Fails when the issuer is not an acceptable URL, or there are no root certificates to check
+    /// it with.
     pub fn new(
         (id, name): (&str, &str),
         issuer: &str,
         registration: Registration,
-        cookies: CookieKeys,
-        public_url: PublicUrl,
+        (cookies, public_url, flows): (CookieKeys, PublicUrl, Flows),
     ) -> Result<Self, String> {
         let url = Url::parse(issuer).map_err(|_| "is not a URL")?;
         check_endpoint(&url)?;
@@ -70,6 +71,7 @@ impl OpenId {
             registration,
             cookies,
             public_url,
+            flows,
             http,
             discovered: OnceCell::new(),
             discoveries: Semaphore::new(MAX_DISCOVERIES),
@@ -77,7 +79,7 @@ impl OpenId {
         })))
     }
 
-    /// Steps 0 and 1: finds out where, and sends the browser there.
+    /// Steps 0 and 1: finds the authorization endpoint, and sends the browser there.
     pub async fn begin(&self, cookies: &Cookies, next: Option<String>) -> Result<Redirect> {
         let oauth = self.oauth().await?;
         oauth.begin_with_nonce(cookies, next, Some(random_token()))
@@ -89,7 +91,7 @@ impl OpenId {
         oauth.exchange(oauth.verify(cookies, callback)?).await
     }
 
-    /// Step 4: who has logged in, as the ID token says; userinfo must speak of the same user.
+    /// Step 4: who has logged in, as the ID token says; userinfo must be about the same user.
     pub async fn identity(&self, login: &Login) -> Result<Identity> {
         let oauth = self.oauth().await?;
         let claims = self.verify(login).await?;
@@ -98,13 +100,13 @@ impl OpenId {
             user = oauth.userinfo_of_new_token(&login.token).await?;
             // Otherwise a token of another user could be put in here (Core, section 5.3.2).
             if user.get("sub").and_then(Value::as_str) != Some(&claims.sub) {
-                return Err(Error::Provider("userinfo speaks of another user".into()));
+                return Err(Error::Provider("userinfo is about another user".into()));
             }
         }
         user.insert("sub".into(), claims.sub.into());
         let identity = oauth.provider().identify(&user)?;
         tracing::info!(
-            "4/4 {} has signed who the user is, for us and for this login: the ID token",
+            "4/4 the ID token, signed by {} for us and for this login, says who the user is",
             self.0.name
         );
         Ok(identity)

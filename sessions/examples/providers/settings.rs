@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{
     cookies::CookieKeys,
     demo,
+    flow::Flows,
     oauth::OAuth,
     provider::{DEMO_ADDR, Provider, Registration, SESSION_SECRET, registration},
     random_token,
@@ -21,26 +22,26 @@ use super::{
     openid::OpenId,
 };
 
-/// The settings that switch a provider on.
+/// The settings that enable a provider.
 const CLIENTS: &[Setting] = &[
     client_setting(
         "DISCORD_CLIENT_ID",
-        "Switches on Discord, together with its secret.",
+        "Turns on Discord, together with its secret.",
     ),
     client_setting("DISCORD_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "GITHUB_CLIENT_ID",
-        "Switches on GitHub, together with its secret.",
+        "Enables GitHub, together with its secret.",
     ),
     client_setting("GITHUB_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "GOOGLE_CLIENT_ID",
-        "Switches on Google, together with its secret.",
+        "Enables Google, together with its secret.",
     ),
     client_setting("GOOGLE_CLIENT_SECRET", "The secret that belongs to it."),
     client_setting(
         "OIDC_ISSUER",
-        "Switches on any OpenID provider, found by this URL.",
+        "Enables any OpenID provider, found by this URL.",
     ),
     client_setting("OIDC_CLIENT_ID", "The id that it gave your application."),
     client_setting("OIDC_CLIENT_SECRET", "The secret that belongs to it."),
@@ -71,9 +72,11 @@ impl FromSettings for Providers {
         let public_url = settings.public_url().clone();
         let keys = CookieKeys::new(&secrets, public_url.is_https());
         let background = settings.background();
+        let flows = Flows::new(settings);
         let mut choices = Choices {
             settings,
             keys: &keys,
+            flows: &flows,
             list: Vec::new(),
             demos: Vec::new(),
         };
@@ -84,6 +87,7 @@ impl FromSettings for Providers {
             _demos: Arc::new(demos),
             keys,
             public_url,
+            flows,
             accounts: accounts?,
             ended: EndedSessions::default(),
             background,
@@ -95,12 +99,13 @@ impl FromSettings for Providers {
 struct Choices<'a> {
     settings: &'a mut Settings,
     keys: &'a CookieKeys,
+    flows: &'a Flows,
     list: Vec<Choice>,
     demos: Vec<Companion>,
 }
 
 impl Choices<'_> {
-    /// Those that are switched on; without any, the demo providers.
+    /// Adds the providers that are enabled, or the demo providers if there are none.
     async fn add_all(&mut self) -> Option<()> {
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
             if let Some((client_id, client_secret)) = self.registration(prefix) {
@@ -138,13 +143,15 @@ impl Choices<'_> {
             self.keys.clone(),
             public_url,
             &format!("/auth/{id}"),
+            self.flows.clone(),
         );
         self.add(id, &name, oauth.map(Client::OAuth), "HTTPS");
     }
 
     fn add_openid(&mut self, (id, name): (&str, &str), issuer: &str, client: Registration) {
         let public_url = self.settings.public_url().clone();
-        let openid = OpenId::new((id, name), issuer, client, self.keys.clone(), public_url);
+        let ours = (self.keys.clone(), public_url, self.flows.clone());
+        let openid = OpenId::new((id, name), issuer, client, ours);
         self.add(id, name, openid.map(Client::OpenId), "OIDC_ISSUER");
     }
 
@@ -152,8 +159,9 @@ impl Choices<'_> {
         let redirect_uri = self.settings.public_url().join(&format!("/auth/{id}"));
         match client {
             Ok(client) => {
-                self.settings
-                    .notice(format!("{name}: the redirect URI there is {redirect_uri}"));
+                self.settings.notice(format!(
+                    "{name}: the redirect URI to register is {redirect_uri}"
+                ));
                 self.list.push(Choice {
                     id: id.into(),
                     name: name.into(),

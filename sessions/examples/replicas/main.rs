@@ -15,10 +15,11 @@
 //! | `list.rs` | `/sessions`: where this user is logged in |
 //! | `refresh.rs` | one refresh for all processes |
 //! | `users.rs` | what logged-in users get |
-//! | `health.rs` | `/healthz` and `/readyz`, for whatever starts and stops the processes |
+//! | `health.rs` | `/healthz` and `/readyz`, for the orchestrator and the load balancer |
 //! | `seal.rs` | the encryption of what is stored |
 //! | `store.rs` | where it is stored: `store/memory.rs`, or `store/redis.rs` with `scripts/` |
-//! | `../../nginx.conf` | a proxy in front of three processes |
+//!
+//! `sessions/nginx.conf` is a proxy in front of three of them.
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use axum::{
 use common::{
     Page,
     cookies::{self, CookieKeys},
+    flow::{self, Flows},
     oauth::OAuth,
     provider::{CLIENT_SETTINGS, choice},
     server::{get_only, protect},
@@ -69,19 +71,20 @@ pub fn app(replica: Replica) -> Router {
         .route("/logout/everywhere", post(login::logout_everywhere))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(replica);
 
     protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
-/// What the handlers share: one of any number of processes that act as one service.
+/// What the handlers share. A replica is one of several processes that act as one service.
 #[derive(Clone, Debug)]
 pub struct Replica {
     oauth: OAuth,
     store: Store,
     seal: Seal,
-    /// What goes on after a response; a shutdown waits for it.
+    /// Work that continues after a response; a shutdown waits for it.
     background: TaskTracker,
 }
 
@@ -90,12 +93,12 @@ impl FromSettings for Replica {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
-            let what = "is missing; a session is about who the user is";
+            let what = "is missing; a session needs it to learn who the user is";
             settings.problem("USERINFO_URL", what);
         }
         let secrets = match settings.get("SESSION_SECRET") {
             Some(_) => settings.signing_secrets("SESSION_SECRET", 64),
-            // It encrypts only what ends with this process.
+            // It encrypts only data that is lost when this process ends.
             None => Secrets::random(),
         };
         let oauth = OAuth::from_settings(settings).await;
@@ -119,7 +122,7 @@ struct Index {
     store_is_down: bool,
 }
 
-/// `GET /`: who is logged in, and where to go; also while the store is down.
+/// `GET /`: shows who is logged in, and where to go next, even while the store is down.
 async fn index(State(oauth): State<OAuth>, user: common::Result<Option<LoggedIn>>) -> Page<Index> {
     Page::new(
         "replicas: one session on many machines",
@@ -141,6 +144,12 @@ impl FromRef<Replica> for OAuth {
 impl FromRef<Replica> for CookieKeys {
     fn from_ref(replica: &Replica) -> Self {
         replica.oauth.cookie_keys().clone()
+    }
+}
+
+impl FromRef<Replica> for Flows {
+    fn from_ref(replica: &Replica) -> Self {
+        Self::from_ref(&replica.oauth)
     }
 }
 

@@ -77,7 +77,7 @@ impl Replica {
         let task = async move { replica.refresh_once(&key, &attempt, &refresh_token).await };
         let task = self.background.spawn(task);
         task.await
-            .unwrap_or_else(|_| Err(Error::Provider("the refresh broke off".into())))
+            .unwrap_or_else(|_| Err(Error::Provider("the refresh was interrupted".into())))
     }
 
     async fn refresh_once(
@@ -101,7 +101,9 @@ impl Replica {
             // Nobody knows whether the provider has redeemed the token, so it is not sent again.
             Err(Error::ProviderTimeout) => Err(Error::ProviderTimeout),
             Err(error) => {
-                // The provider has refused, or has failed; the next request tries again.
+                // The provider has refused, has failed or was not reached: the next request tries
+                // again. If only the response was lost, a provider that rotates takes that for
+                // theft, and the user has to log in again.
                 self.store.release(key, attempt).await?;
                 Err(error)
             }

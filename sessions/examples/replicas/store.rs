@@ -68,7 +68,7 @@ impl Store {
     /// The store that the settings name. `None` after recording a problem.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if settings.get("REDIS_URL").is_none() {
-            let notice = "sessions are kept in memory; set REDIS_URL to share and keep them";
+            let notice = "sessions are kept in memory; set REDIS_URL to share them and to keep them after a restart";
             settings.notice(notice.into());
             return Some(Self::Memory(Memory::default()));
         }

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::*;
 
-fn process(provider: &Provider, redis_url: &str, more: &[(&str, &str)]) -> Program {
+pub fn process(provider: &Provider, redis_url: &str, more: &[(&str, &str)]) -> Program {
     let own = [
         PUBLIC_URL,
         ("REDIS_URL", redis_url),
@@ -46,7 +46,8 @@ fn last_request(browser: &Browser, process: &Program) -> JoinHandle<Answer> {
     tokio::spawn(async move { browser.get(me).await })
 }
 
-/// Passes everything on to Redis and back, except that a refresh was claimed: it says so here alone.
+/// Forwards everything to Redis and back, but withholds the reply that a refresh was claimed, and
+/// reports it here.
 async fn hides_the_claim(redis: u16, claimed: Arc<Notify>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -75,7 +76,7 @@ async fn pass_on(client: TcpStream, redis: TcpStream, claimed: Arc<Notify>) {
 
 // check 238
 #[tokio::test]
-async fn a_process_killed_before_it_sent_the_token_is_replaced_by_the_next() {
+async fn a_refresh_that_a_killed_process_had_not_sent_is_taken_over() {
     let (provider, redis, claimed) = (Provider::start().await, Redis::start(), Arc::default());
     let through = hides_the_claim(redis.port, Arc::clone(&claimed)).await;
     let (dies, lives) = (
@@ -94,7 +95,7 @@ async fn a_process_killed_before_it_sent_the_token_is_replaced_by_the_next() {
 
 // check 238
 #[tokio::test]
-async fn the_token_of_a_process_killed_after_it_sent_it_is_abandoned() {
+async fn a_refresh_that_a_killed_process_had_sent_ends_the_session() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let [dies, lives] = [(); 2].map(|()| process(&provider, &redis.url(), &[]));
     let mut browser = log_in_at(&dies, &provider).await;
@@ -118,7 +119,7 @@ async fn the_token_of_a_process_killed_after_it_sent_it_is_abandoned() {
 
 // check 243
 #[test]
-fn a_url_that_is_no_redis_ends_with_a_line() {
+fn a_url_that_is_not_redis_is_reported_in_one_line() {
     let binary = example("sessions", "replicas");
     for url in [
         "127.0.0.1:6379",
@@ -147,7 +148,7 @@ fn a_url_that_is_no_redis_ends_with_a_line() {
 
 // check 243
 #[tokio::test]
-async fn a_redis_whose_certificate_nobody_signed_is_refused() {
+async fn a_redis_with_an_untrusted_certificate_is_refused() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let port = TlsPort::take().await;
     let url = format!("rediss://localhost:{}", port.number);

@@ -1,4 +1,4 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0).
+//! What a provider says about itself (OpenID Connect Discovery 1.0).
 
 use axum::http::StatusCode;
 use common::{
@@ -18,7 +18,7 @@ pub const MAX_DISCOVERIES: usize = 8;
 
 const BUSY: (StatusCode, &str) = (
     StatusCode::SERVICE_UNAVAILABLE,
-    "many users are waiting for this provider already; please try again",
+    "too many users are already waiting for this provider; please try again later",
 );
 
 /// The provider, once it has been found.
@@ -43,15 +43,15 @@ struct Metadata {
 }
 
 impl OpenId {
-    /// The endpoints, and from then on always the same.
+    /// The endpoints, fetched once and then kept.
     ///
     /// [`Error::Provider`] when discovery fails, or lies; the next login tries again.
     pub async fn discovered(&self) -> Result<&Discovered> {
         if let Some(discovered) = self.0.discovered.get() {
             return Ok(discovered);
         }
-        // Each login asks for itself: in a queue, each would wait for the failure of all before.
-        // But anyone can start one, so there is a limit to what they make this server send.
+        // Each login sends its own request: in a queue, it would wait for every earlier one to
+        // fail. But anyone can start a login, so the number of requests is limited.
         let _permit = self.0.discoveries.try_acquire().map_err(|_| BUSY)?;
         let discovered = self.discover().await?;
         Ok(self.0.discovered.get_or_init(async || discovered).await)
@@ -64,6 +64,7 @@ impl OpenId {
             issuer,
             cookies,
             public_url,
+            flows,
             ..
         } = &*self.0;
         let lie = |what: String| Error::Provider(format!("the discovery of {issuer}: {what}"));
@@ -75,20 +76,27 @@ impl OpenId {
 
         let jwks_uri = metadata.jwks_uri.clone();
         let provider = metadata.into_provider(id, name, self.0.registration.clone());
-        let (cookies, public_url) = (cookies.clone(), public_url.clone());
-        let oauth = OAuth::new(provider, cookies, public_url, &format!("/auth/{id}"));
+        let oauth = OAuth::new(
+            provider,
+            cookies.clone(),
+            public_url.clone(),
+            &format!("/auth/{id}"),
+            flows.clone(),
+        );
         let oauth = oauth.map_err(Error::Provider)?;
-        tracing::info!("0/4 we ask {name} where its endpoints are; it answers for its own issuer");
+        tracing::info!(
+            "0/4 we ask {name} where its endpoints are; its metadata names the right issuer"
+        );
         Ok(Discovered { oauth, jwks_uri })
     }
 }
 
 impl Metadata {
-    /// Whether this issuer can have said it. `Err` says why not.
+    /// Whether this metadata can come from this issuer. `Err` says why not.
     fn check(&self, issuer: &str) -> Result<(), String> {
         // Otherwise one provider could pass itself off as another (Discovery, section 4.3).
         if self.issuer != issuer {
-            return Err("it speaks for another issuer".into());
+            return Err("its metadata names another issuer".into());
         }
         let urls = [
             &self.authorization_endpoint,
@@ -98,10 +106,10 @@ impl Metadata {
         let urls = urls.into_iter().chain(&self.userinfo_endpoint);
         for url in urls.chain(&self.revocation_endpoint) {
             check_endpoint(url).map_err(|what| format!("an endpoint {what}"))?;
-            // What is on this machine can be http, but a provider elsewhere does not know it, and
-            // must not send codes and the client secret to whatever listens here.
+            // An endpoint on this machine may use http, but a provider elsewhere must not make us
+            // send codes and the client secret to whatever listens here.
             if issuer.starts_with("https:") && url.scheme() != "https" {
-                return Err("an endpoint is http, and the issuer https".into());
+                return Err("an endpoint is http although the issuer is https".into());
             }
         }
         Ok(())

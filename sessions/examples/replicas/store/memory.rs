@@ -1,6 +1,9 @@
 //! The memory of this process: for a single process, and only until it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use common::{expiring::Expiring, unix_now};
 use tokio::time::Instant;
@@ -16,6 +19,8 @@ const MAX: usize = 10_000;
 pub struct Memory {
     sessions: Arc<Expiring<Entry>>,
     users: Arc<Expiring<Vec<String>>>,
+    /// Held while the keys of a user change, which takes more than one step.
+    changing: Arc<Mutex<()>>,
 }
 
 #[derive(Clone)]
@@ -39,6 +44,7 @@ impl Default for Memory {
         Self {
             sessions: Arc::new(Expiring::new(LIFETIME, MAX)),
             users: Arc::new(Expiring::new(LIFETIME, MAX)),
+            changing: Arc::default(),
         }
     }
 }
@@ -52,6 +58,7 @@ impl Memory {
             seen: unix_now(),
             attempt: None,
         };
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.sessions.insert(key.to_owned(), entry);
         let mut keys = self.users.get(user).unwrap_or_default();
         keys.retain(|key| self.sessions.update(key, |_| ()).is_some());
@@ -80,6 +87,7 @@ impl Memory {
     }
 
     pub fn end_all(&self, user: &str) -> Vec<(String, Vec<u8>)> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = self.users.get(user).unwrap_or_default();
         self.users.remove(user);
         let end = |key: String| self.end(&key).map(|token| (key, token));

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::super::session::LIFETIME;
 use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
-/// How long one step may take. A request has a few of them, and 3 s for all.
+/// How long one step may take. The first one that fails ends the request, so within 3 s it is 503.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
 /// How long connecting, or a response, may take: less than a step, so that the connection is
 /// dropped first and the next step gets a new one.
@@ -63,12 +63,11 @@ impl Redis {
             return None;
         };
         if url.starts_with("redis://") && !is_this_machine(&url) {
-            let what =
-                "REDIS_URL is not TLS: whoever is on the way reads its password; use rediss://";
+            let what = "REDIS_URL does not use TLS: anyone on the network can read its password; use rediss://";
             settings.warning(what.into());
         }
         if let Err(Error::Database(why)) = redis.check().await {
-            let what = format!("REDIS_URL cannot be used yet: {why}; until then, 503");
+            let what = format!("Redis cannot be reached yet: {why}; until then the answer is 503");
             settings.warning(what);
         }
         Some(redis)
@@ -173,7 +172,8 @@ impl Redis {
     /// The result of a step, or 503 with `Retry-After`.
     ///
     /// A step that finds the connection broken is run once more, on a new connection: a script that
-    /// runs twice leaves the same state.
+    /// runs twice leaves the same state. If the first run had ended a session and only its response
+    /// was lost, the second finds no token to revoke at the provider.
     async fn step<T, F>(&self, step: impl Fn(ConnectionManager) -> F) -> Result<T>
     where
         F: Future<Output = RedisResult<T>>,
@@ -215,7 +215,7 @@ fn client(url: &str) -> RedisResult<Client> {
     let wrong = || {
         RedisError::from((
             redis::ErrorKind::InvalidClientConfig,
-            "not a URL of a Redis",
+            "not the URL of a Redis server",
         ))
     };
     let has_scheme = url.starts_with("redis://") || url.starts_with("rediss://");
