@@ -21,14 +21,14 @@ use crate::{
     settings::{Setting, Settings},
 };
 
-/// Which database: the line for the table of settings.
+/// The setting that names the database.
 pub const DATABASE_URL: Setting = Setting {
     name: "DATABASE_URL",
     default: "none: all is kept in memory, and gone when the server stops",
     help: "The database: sqlite://file.db, which is made when there is none, or postgres://user:password@host/name.",
 };
 
-/// How long a request waits for the database; less than the server gives a request.
+/// How long a request waits for the database; less than the timeout of the whole request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What may follow the `?` of `postgres://…?`.
@@ -50,7 +50,7 @@ const PARAMETERS: [&str; 12] = [
 /// Opens what `DATABASE_URL` says and brings the tables of this program up to date, as [`migrate`]
 /// does.
 ///
-/// `None` after a problem was noted.
+/// Returns `None` after recording a problem.
 pub async fn open(
     settings: &mut Settings,
     list: &'static str,
@@ -107,9 +107,9 @@ fn is_file(path: &str) -> bool {
     !special && !path.contains('?')
 }
 
-/// Makes the file for its owner alone if there is none, whatever the umask: it holds who may do what,
-/// and sessions or password hashes. SQLite gives the files beside it the same mode. That it cannot
-/// be made is for SQLite to say.
+/// Creates the file if there is none, for its owner only, whatever the umask: it holds permissions,
+/// and sessions or password hashes. SQLite gives its other files the same mode. A failure is
+/// ignored here, because SQLite reports it.
 fn make_private(file: &Path) {
     let mut new = fs::OpenOptions::new();
     #[cfg(unix)]
@@ -117,7 +117,8 @@ fn make_private(file: &Path) {
     let _ = new.write(true).create_new(true).open(file);
 }
 
-/// Whether a file's mode lets others in. It is left as it is: they may be a group that makes backups.
+/// Whether a file's mode gives other users access. The mode is left alone: a backup group may need
+/// it.
 #[cfg(unix)]
 fn others_can_use(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -130,14 +131,15 @@ fn others_can_use(_: &Path) -> bool {
     false
 }
 
-/// A database in memory lives as long as its connection, so there is exactly one, for ever.
+/// A database in memory lives as long as its connection, so there is exactly one, and it is never
+/// closed.
 async fn in_memory() -> sqlx::Result<AnyPool> {
     let pool = AnyPoolOptions::new().min_connections(1).max_connections(1);
     let pool = pool
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(PATIENCE);
-    // A request that breaks off during this test would close the connection.
+    // A request that is cancelled during this test would close the connection.
     let pool = pool.test_before_acquire(false);
     pool.connect_with(quiet("sqlite::memory:")?).await
 }
@@ -211,7 +213,7 @@ fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
     Ok(options.disable_statement_logging())
 }
 
-/// What a handler's error is called where nothing else can go wrong.
+/// The error of functions in which only the database can fail.
 pub type DatabaseError = Error;
 
 impl From<sqlx::Error> for Error {

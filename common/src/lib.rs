@@ -2,10 +2,10 @@
 //!
 //! ## In code
 //!
-//! What the three servers share, or what may exist only once because it is security.
+//! What the three servers share, and the security code that should exist only once.
 //!
-//! A server is a function from what it needs to its routes. This is a whole one, which logs people
-//! in at a provider and greets them:
+//! A server is a function from what it needs to its routes. This is a complete one, which logs
+//! people in at a provider and greets them:
 //!
 //! ```no_run
 //! # #[cfg(not(feature = "client"))]
@@ -49,17 +49,17 @@
 //!
 //! What happens in it, in this order:
 //!
-//! 1. [`run`] reads the [settings], from which [`OAuth`](oauth::OAuth) makes itself, and
-//!    listens. What holds for every response is [`protect`](server::protect), and errors are in [`error`].
+//! 1. [`run`] reads the [settings], builds [`OAuth`](oauth::OAuth) from them, and listens.
+//!    [`protect`](server::protect) applies to every response, and errors are in [`error`].
 //! 2. [`OAuth::begin`](oauth::OAuth::begin) remembers the login in an encrypted [cookie](cookies)
 //!    and sends the browser to the [`provider`], which may be the built-in [`demo`].
 //! 3. [`OAuth::verify`](oauth::OAuth::verify) checks the callback, read as strict [`params`], and
 //!    [`OAuth::exchange`](oauth::OAuth::exchange) redeems its code for a [`token`] over an [`http`]
 //!    client with limits.
-//! 4. [`OAuth::identity`](oauth::OAuth::identity) asks the provider who it is.
+//! 4. [`OAuth::identity`](oauth::OAuth::identity) asks the provider who the user is.
 //!
 //! A server that issues tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
-//! clients, [`authorization`] for their codes, [`expiring`] for what it keeps for a while.
+//! clients, [`authorization`] for their codes, [`expiring`] for values that expire.
 //!
 //! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
 //! demo provider is behind `oidc`, a database behind `database`, codes behind `authorization`. Test

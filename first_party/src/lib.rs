@@ -9,13 +9,13 @@
 //! | [`form`] | `GET /login`: the form |
 //! | [`password`] | `POST /token`: the password grant, and the check of the password |
 //! | [`implicit`] | `POST /login`: the implicit grant |
-//! | [`token`] | what a token says, how it is issued and checked |
+//! | [`token`] | the claims of a token, and how it is issued and verified |
 //! | [`bearer`] | the token of a request, or the challenge |
 //! | [`scopes`] | the scopes, and the guard that requires one |
-//! | `narration` | what the log and `GET /flow` tell |
+//! | `narration` | what the log and `GET /flow` say |
 //! | [`docs`] | `/docs`: Swagger UI and the `OpenAPI` document |
 //!
-//! A token is made for a user, and opens what its scopes say:
+//! A token is issued for a user, and its scopes decide what it grants access to:
 //!
 //! ```
 //! use first_party::{scopes::Scopes, token::Tokens};
@@ -29,7 +29,7 @@
 //! let claims = tokens.verify(&answer.access_token).expect("it is one of ours");
 //! assert_eq!((&*claims.sub, &*claims.scope.to_string()), ("ada", "some.scope"));
 //!
-//! // One character more, and it is nobody's.
+//! // With one more character, it is not ours.
 //! assert!(tokens.verify(&format!("{}x", answer.access_token)).is_none());
 //! # Ok(())
 //! # }
@@ -67,7 +67,7 @@ use crate::{
     token::Tokens,
 };
 
-/// The server, which accepts everyone, on this machine.
+/// The server. It accepts any user, so it runs on this machine only.
 pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
     let public_url = tokens.public_url().clone();
     let routes = endpoints()
@@ -85,7 +85,7 @@ pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
     protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
-/// What tokens open.
+/// The endpoints that need a token.
 pub fn endpoints() -> Router<Tokens> {
     Router::new()
         .route("/endpoint1", get_only(endpoint1))
@@ -98,7 +98,7 @@ struct Index {
     flow: bool,
 }
 
-/// `GET /`: what this shows.
+/// `GET /`: explains what this server shows.
 async fn index(State(tokens): State<Tokens>) -> Page<Index> {
     let flow = tokens.flows().are_shown();
     Page::new("first_party: your own tokens", Index { flow })
@@ -142,7 +142,7 @@ async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
     Json("Hello from endpoint 2")
 }
 
-/// `GET /endpoint3`: for everybody, whatever token comes along.
+/// `GET /endpoint3`: for everyone, with or without a token.
 #[utoipa::path(
     get,
     tag = "endpoints",

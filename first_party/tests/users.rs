@@ -83,7 +83,7 @@ pub async fn get(server: &Server, path: &str, token: &str) -> Answer {
     browser.send(request.bearer_auth(token)).await
 }
 
-/// Another user, with scopes of his own.
+/// Adds another user, with `some.scope`.
 async fn add(users: &Users, username: &str, password: &str) {
     const SQL: &str = "INSERT INTO users (username, email, full_name, password_hash, scopes)
         VALUES ($1, 'x@example.com', 'X', $2, 'some.scope')";
@@ -122,7 +122,7 @@ fn invalid_grant(reason: &str) -> (u16, String, String) {
 
 // check 248
 #[tokio::test]
-async fn a_user_sees_himself_and_what_is_his() {
+async fn a_user_sees_their_own_account_and_items() {
     let (server, users) = server().await;
     add(&users, "bob", "builder").await;
     run(
@@ -196,7 +196,7 @@ async fn a_wrong_password_gets_no_token_and_neither_does_a_disabled_user() {
 
 // check 91
 #[tokio::test]
-async fn a_guesser_does_not_learn_which_users_there_are() {
+async fn a_guesser_does_not_learn_which_users_exist() {
     let (server, users) = server().await;
     let mut seen = Vec::new();
     for username in ["johndoe", "alice", "nobody"] {
@@ -251,18 +251,18 @@ async fn after_a_few_wrong_passwords_there_is_a_pause() {
     assert_eq!(
         oauth_error(&right).0,
         429,
-        "or else one could go on guessing"
+        "otherwise an attacker could go on guessing"
     );
     let seconds: u64 = right.header("retry-after").parse().expect("seconds");
     assert!((1..=600).contains(&seconds), "{seconds}");
-    assert_eq!(checked(&users), before, "to refuse costs nothing");
+    assert_eq!(checked(&users), before, "a refusal costs no hash");
 
     assert_eq!(
         log_in(&server, "bob", "builder", "").await.status,
         200,
         "nobody else waits"
     );
-    // A login ends the failures before it.
+    // A login resets the count of failures.
     for _ in 0..3 {
         for _ in 1..MAX_FAILURES {
             assert_eq!(log_in(&server, "bob", "wrong", "").await.status, 400);
@@ -273,7 +273,7 @@ async fn after_a_few_wrong_passwords_there_is_a_pause() {
 
 // check 103
 #[tokio::test]
-async fn guesses_all_at_once_are_no_way_around_the_limit() {
+async fn parallel_guesses_do_not_get_around_the_limit() {
     let (server, users) = server().await;
     let turns = users.passwords.turns.available_permits();
     let url = server.public_url.join("/token");
@@ -334,7 +334,7 @@ async fn an_open_endpoint_answers_while_fifty_logins_wait_for_their_turn() {
 
 // check 94
 #[tokio::test]
-async fn a_user_gets_the_scopes_that_are_his_and_no_other() {
+async fn a_user_gets_their_own_scopes_and_no_others() {
     let (server, users) = server().await;
     add(&users, "bob", "builder").await;
     for (username, password, asked, given) in [
@@ -404,7 +404,7 @@ async fn every_character_of_a_password_counts() {
             "{password:?}"
         );
     }
-    // One is not taken for another because they look alike.
+    // Characters that only look alike are different passwords.
     assert_eq!(log_in(&server, "user6", "é", "").await.status, 400);
 }
 
@@ -428,7 +428,7 @@ async fn a_password_that_is_too_long_is_not_even_hashed() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_disabled_or_deleted_is_out_at_once() {
+async fn a_user_who_is_disabled_or_deleted_loses_access_at_once() {
     let (server, users) = server().await;
     let token = token_of_johndoe(&server).await;
     let guarded = ["/users/me/", "/users/me/items/", "/endpoint1", "/endpoint2"];
@@ -488,7 +488,7 @@ async fn a_client_is_not_taken_for_a_user() {
             );
         }
     }
-    // And nobody can be called like one.
+    // And no user can have the name of one.
     let answer = log_in(&server, "client:johndoe", "secret123", "").await;
     assert_eq!(oauth_error(&answer).1, "invalid_request");
     let rename = "UPDATE users SET username = 'client:johndoe' WHERE username = 'johndoe'";
@@ -496,7 +496,7 @@ async fn a_client_is_not_taken_for_a_user() {
 }
 
 #[tokio::test]
-async fn sql_in_a_text_field_is_a_text() {
+async fn sql_in_a_text_field_is_only_text() {
     let (server, users) = server().await;
     for sql in SQL {
         for form in [
@@ -530,7 +530,7 @@ async fn sql_in_a_text_field_is_a_text() {
             assert_eq!(get(&server, path, &token).await.status, 401, "{sql} {path}");
         }
     }
-    // As a password, for the users that there are; few enough not to be a guesser.
+    // As the password of an existing user; few enough attempts to stay below the limit.
     for sql in &SQL[..3] {
         assert_eq!(
             log_in(&server, "johndoe", sql, "").await.status,
@@ -559,7 +559,7 @@ async fn sql_in_a_text_field_is_a_text() {
 }
 
 #[tokio::test]
-async fn the_implicit_form_asks_the_same_users() {
+async fn the_implicit_form_accepts_the_same_users() {
     let (server, _) = server().await;
     let redirect_uri = server.public_url.join("/docs/oauth2-redirect.html");
     let submit = async |username, password| {
@@ -605,7 +605,7 @@ async fn the_implicit_form_asks_the_same_users() {
 }
 
 #[tokio::test]
-async fn hashes_have_the_parameters_of_owasp_and_a_salt_each() {
+async fn each_hash_has_the_parameters_of_owasp_and_its_own_salt() {
     let (_, users) = server().await;
     let select = "SELECT password_hash FROM users";
     let stored: Vec<(String,)> = sqlx::query_as(select)
@@ -622,7 +622,7 @@ async fn hashes_have_the_parameters_of_owasp_and_a_salt_each() {
     }
 }
 
-/// A file that is not there yet.
+/// A path where there is no file yet, and its URL.
 fn database(name: &str) -> (PathBuf, String) {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join("users")
@@ -635,7 +635,7 @@ fn database(name: &str) -> (PathBuf, String) {
 }
 
 #[tokio::test]
-async fn a_file_is_written_so_that_nothing_is_lost() {
+async fn a_database_file_is_written_durably() {
     let (file, url) = database("durable");
     let (_server, users) = server_with(&[("DATABASE_URL", &url)]).await;
     let pragma = async |sql: &'static str| {
@@ -703,7 +703,7 @@ async fn what_is_in_the_file_survives_a_kill_in_the_middle_of_logins() {
         "Incorrect username or password"
     );
 
-    // And nothing of the secrets is in the log.
+    // And none of the secrets is in the log.
     let log = log + server.stop().as_str();
     let first = answer.json()["access_token"]
         .as_str()

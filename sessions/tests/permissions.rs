@@ -40,7 +40,7 @@ use tower_cookies::Cookies;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// What people type where it could end up in a statement.
+/// What attackers type where it could end up in a statement.
 const SQL: [&str; 6] = [
     "'; DROP TABLE accounts; --",
     "' OR '1'='1",
@@ -54,7 +54,7 @@ pub async fn log_in(server: &Server, name: &str) -> Browser {
     log_in_with(Browser::new(), server, name).await
 }
 
-/// With a copy of a browser, which is made much sooner than a new one.
+/// With a copy of a browser, which is much faster to create than a new one.
 pub async fn log_in_with(mut browser: Browser, server: &Server, name: &str) -> Browser {
     let done = browser.log_in(server, name).await;
     assert_eq!(
@@ -100,7 +100,7 @@ pub async fn users(admin: &mut Browser, origin: &str) -> BTreeMap<i64, (String, 
     list.as_array().unwrap().iter().map(entry).collect()
 }
 
-/// A path for a database that there is not yet.
+/// A path for a database that does not exist yet.
 fn new_file(name: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join("permissions")
@@ -124,7 +124,7 @@ async fn on_database(name: &str) -> (Server, AnyPool) {
 
 // checks 66, 75, 248
 #[tokio::test]
-async fn an_admin_grants_and_revokes_and_both_count_at_once() {
+async fn an_admin_grants_and_revokes_and_both_take_effect_at_once() {
     let server = start(app, &[]).await;
     let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
     assert_eq!(
@@ -136,7 +136,7 @@ async fn an_admin_grants_and_revokes_and_both_count_at_once() {
     assert_eq!(
         status(&mut ada, &server, "/privileged").await,
         403,
-        "nobody is given everything"
+        "an admin does not have every permission"
     );
 
     let granted = change(&mut ada, &server, "PUT", (2, "Something")).await;
@@ -200,7 +200,7 @@ async fn an_admin_grants_and_revokes_and_both_count_at_once() {
     assert_eq!(
         status(&mut ada, &server, "/admin").await,
         403,
-        "a login does not give it back"
+        "logging in again does not grant it again"
     );
 }
 
@@ -329,7 +329,7 @@ async fn a_logout_revokes_the_token_at_the_provider_too() {
 
 // check 75
 #[tokio::test]
-async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
+async fn after_a_logout_a_copy_of_the_cookies_grants_no_access() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;
     let (mut copy, mut elsewhere) = (ada.clone(), log_in(&server, "ada").await);
@@ -363,7 +363,7 @@ async fn after_a_logout_a_copy_of_the_cookies_opens_nothing() {
 
 // checks 72, 74
 #[tokio::test]
-async fn who_logs_in_again_leaves_no_session_behind() {
+async fn logging_in_again_leaves_no_session_behind() {
     let server = start(app, &[]).await;
     let mut browser = log_in(&server, "ada").await;
     let mut before = browser.clone();
@@ -378,7 +378,7 @@ async fn who_logs_in_again_leaves_no_session_behind() {
 
 // check 77
 #[tokio::test]
-async fn a_session_that_the_provider_ends_is_ended_here_too() {
+async fn a_session_that_the_provider_ends_ends_here_too() {
     let provider = Provider::start().await;
     let server = start(app, &provider.settings()).await;
     let mut browser = Browser::new();
@@ -399,7 +399,7 @@ async fn a_session_that_the_provider_ends_is_ended_here_too() {
 
 // check 73
 #[tokio::test]
-async fn a_session_that_has_run_out_is_over_and_is_cleared_away() {
+async fn an_expired_session_is_rejected_and_deleted() {
     let (server, database) = on_database("expired").await;
     let mut ada = log_in(&server, "ada").await;
     let expires: i64 = sqlx::query_scalar("SELECT expires FROM sessions")
@@ -426,7 +426,7 @@ async fn a_session_that_has_run_out_is_over_and_is_cleared_away() {
 
 // check 75
 #[tokio::test]
-async fn another_site_cannot_change_what_a_user_may() {
+async fn another_site_cannot_change_a_users_permissions() {
     let server = start(app, &[]).await;
     let mut ada = log_in(&server, "ada").await;
     for method in ["PUT", "DELETE"] {
@@ -473,7 +473,7 @@ async fn the_setting_names_the_admin_instead_of_the_first_account() {
 
 // check 144
 #[tokio::test]
-async fn a_wrong_setting_is_a_line_that_names_it_and_not_its_value() {
+async fn a_wrong_setting_is_reported_in_a_line_without_its_value() {
     let file = new_file("wrong-setting");
     fs::write(&file, "this is no database, whatever its name says").unwrap();
     let no_database = format!("sqlite://{}", file.display());
@@ -618,7 +618,7 @@ fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
 }
 
 #[tokio::test]
-async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
+async fn two_hundred_parallel_first_logins_create_one_account_and_one_admin() {
     let new = Browser::new();
     for vars in [None, Some(new_database("parallel"))] {
         let vars = vars.as_ref().map(|file| ("DATABASE_URL", file.as_str()));
@@ -640,7 +640,7 @@ async fn two_hundred_parallel_first_logins_are_one_account_and_one_admin() {
 }
 
 #[tokio::test]
-async fn of_many_parallel_first_users_one_becomes_admin() {
+async fn only_one_of_many_parallel_first_users_becomes_admin() {
     let server = Arc::new(start(app, &[]).await);
     let (new, mut logins) = (Browser::new(), JoinSet::new());
     for number in 0..50 {
@@ -666,12 +666,12 @@ async fn of_many_parallel_first_users_one_becomes_admin() {
 }
 
 #[tokio::test]
-async fn two_admins_who_dismiss_each_other_leave_one() {
+async fn two_admins_who_demote_each_other_leave_one() {
     let file = new_database("dismissed");
     let server = start(app, &[("DATABASE_URL", &file)]).await;
     let (mut ada, mut bob) = (log_in(&server, "ada").await, log_in(&server, "bob").await);
     for _ in 0..20 {
-        // Who is left makes the other one an admin again.
+        // The remaining admin makes the other one an admin again.
         for (admin, other) in [(&mut ada, 2), (&mut bob, 1)] {
             change(admin, &server, "PUT", (other, "Admin")).await;
         }
@@ -679,7 +679,7 @@ async fn two_admins_who_dismiss_each_other_leave_one() {
             change(&mut ada, &server, "DELETE", (2, "Admin")),
             change(&mut bob, &server, "DELETE", (1, "Admin")),
         );
-        // The later one is no admin any more, or was asked in time and is the last.
+        // The later request comes from a user who is no admin any more, or would remove the last.
         let answers = BTreeSet::from([first.status, second.status]);
         assert!(
             answers == [200, 403].into() || answers == [200, 409].into(),
@@ -777,7 +777,7 @@ async fn sql_in_a_subject_is_a_subject() {
 }
 
 #[tokio::test]
-async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
+async fn sql_in_a_path_a_session_or_a_setting_grants_no_access() {
     let keys = CookieKeys::new(&SECRET.to_owned().into(), false);
     for sql in SQL {
         let admin = format!("demo:{sql}");
@@ -785,7 +785,7 @@ async fn sql_in_a_path_a_session_or_a_setting_opens_nothing() {
         let mut ada = log_in(&server, "ada").await;
         assert_eq!(status(&mut ada, &server, "/admin").await, 403, "{sql}");
 
-        // Not even who could sign a session of his choice.
+        // Not even for an attacker who could sign a session of their choice.
         let cookies = Cookies::default();
         let user = json!({ "provider": "demo", "subject": sql, "name": sql });
         let session = json!({ "id": sql, "user": user });
@@ -833,13 +833,13 @@ async fn a_database_that_fails_is_a_503_that_does_not_say_why() {
         );
     }
     let out = ada.post(url(&server, "/logout"), &[]).await;
-    assert_eq!(out.status, 503, "who is told to be logged out, is");
+    assert_eq!(out.status, 503, "only a user who is logged out is told so");
     assert_eq!(ada.cookie_names(), ["session", "token"]);
     assert_eq!(Browser::new().log_in(&server, "ada").await.status, 503);
 }
 
 #[tokio::test]
-async fn a_database_that_was_gone_is_used_again_without_a_restart() {
+async fn a_database_that_was_down_is_used_again_without_a_restart() {
     let (server, database) = on_database("gone").await;
     let mut ada = log_in(&server, "ada").await;
     for _ in 0..2 {
@@ -855,7 +855,7 @@ async fn a_database_that_was_gone_is_used_again_without_a_restart() {
             .unwrap();
         assert_eq!(status(&mut ada, &server, "/admin").await, 200);
     }
-    // Another program writes, and does not come to an end.
+    // Another program holds a write transaction open.
     let mut lock = database.begin().await.unwrap();
     sqlx::query("UPDATE last_account SET id = id")
         .execute(&mut *lock)
@@ -867,7 +867,7 @@ async fn a_database_that_was_gone_is_used_again_without_a_restart() {
     assert_eq!(
         status(&mut ada, &server, "/admin").await,
         200,
-        "who only reads is served"
+        "requests that only read are served"
     );
     lock.rollback().await.unwrap();
     log_in(&server, "bob").await;
@@ -932,7 +932,7 @@ impl Running {
             .expect("target/debug");
         let binary = target.join("examples/permissions");
         let mut process = Command::new("sh")
-            // The umask of somebody careless: what it makes is for everybody.
+            // A careless umask: it leaves new files readable and writable by everyone.
             .args(["-c", "umask 000; exec \"$0\""])
             .arg(binary)
             .env_clear()
@@ -951,7 +951,7 @@ impl Running {
             warnings.extend(line.contains("WARN").then_some(line));
             origin
         });
-        // Somebody reads what else it says, or it would wait for that.
+        // The rest of the log has to be read, or the program would block on a full pipe.
         std::thread::spawn(|| log.for_each(drop));
         Self {
             process,
@@ -960,7 +960,7 @@ impl Running {
         }
     }
 
-    /// As `kill -9` does it.
+    /// Like `kill -9`.
     fn kill(mut self) {
         self.process.kill().expect("it runs until now");
         self.process.wait().expect("it ends");
@@ -1000,7 +1000,7 @@ async fn only_its_owner_can_read_the_database() {
     assert_eq!(running.warnings, [""; 0]);
     running.kill();
 
-    // A mode that somebody has chosen stays, and is warned about.
+    // A mode that the operator has chosen stays, with a warning.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let running = Running::start(&database);
     assert_eq!(modes()["file.db"], 0o640);
@@ -1021,8 +1021,8 @@ struct Answered {
 #[derive(Clone)]
 struct Log(Arc<Mutex<BTreeMap<String, Answered>>>, Arc<Semaphore>);
 
-/// Logs one user after the other in, grants each something, and logs every third one out; until
-/// the server is gone.
+/// Logs in one user after another, grants each something and logs out every third, until the server
+/// is gone.
 async fn keep_writing(origin: String, mut admin: Browser, writer: usize, log: Log) {
     let new = Browser::new();
     for number in 0.. {
@@ -1079,7 +1079,7 @@ async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
         ));
     }
     let forty_logins = timeout(Duration::from_mins(1), log.1.acquire_many(40)).await;
-    forty_logins.expect("they take no minute").unwrap().forget();
+    forty_logins.expect("within a minute").unwrap().forget();
     program.kill();
     while let Some(writer) = writers.join_next().await {
         assert!(writer.expect_err("no answer any more").is_panic());
@@ -1108,7 +1108,7 @@ async fn what_was_answered_before_a_kill_is_there_after_the_restart() {
             .status;
         let expected: &[u16] = match (granted, logged_out) {
             (true, true) => &[401],
-            // What came last may have been done and not answered.
+            // The last request may have been carried out but not answered.
             (true, false) => &[200, 401],
             (false, _) => &[200, 403],
         };

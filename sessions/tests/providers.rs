@@ -150,7 +150,7 @@ async fn server_of(provider: &Provider) -> Server {
     start(providers::app, &settings(provider)).await
 }
 
-/// A login whose token answer the test makes of the claims that would be right.
+/// A login; `answer` makes the token response from the claims that would be valid.
 async fn log_in(
     provider: &Provider,
     origin: &str,
@@ -173,7 +173,7 @@ async fn log_in(
         .await
 }
 
-/// Makes a token answer of the claims that would be right.
+/// Makes a token response from the claims that would be valid.
 type Forge<'a> = Box<dyn Fn(Value) -> Reply + 'a>;
 
 fn with_id_token(id_token: &str) -> Reply {
@@ -189,7 +189,7 @@ async fn log_in_at(browser: &mut Browser, server: &Server, id: &str, username: &
 
 // check 248
 #[tokio::test]
-async fn two_demo_providers_log_in_and_the_same_name_is_two_accounts() {
+async fn the_same_name_at_two_demo_providers_is_two_accounts() {
     let server = start(providers::app, &[]).await;
     let choices = Browser::new().get(url(&server, "/login")).await;
     assert!(
@@ -275,7 +275,7 @@ async fn an_answer_of_one_provider_is_refused_at_the_other() {
         assert_ne!(moved, callback);
         let refused = browser.get(&moved).await;
         assert_eq!(refused.status, 400);
-        // By us: the other provider, which may be an attacker's, is not shown the code.
+        // We refuse it: the other provider, which may be an attacker's, never sees the code.
         let detail = refused.json()["detail"].to_string();
         assert!(detail.contains("was not started here"), "{detail}");
         assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
@@ -300,7 +300,7 @@ async fn logout_ends_the_session_and_the_token() {
 }
 
 #[tokio::test]
-async fn a_session_whose_account_is_gone_makes_no_new_one() {
+async fn a_session_whose_account_is_gone_creates_no_new_one() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
     let mut browser = Browser::new();
@@ -336,7 +336,7 @@ async fn an_openid_provider_is_found_by_its_issuer_alone() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_and_once_more_for_a_new_name() {
+async fn keys_are_fetched_once_and_again_for_an_unknown_kid() {
     let (first, second) = (SigningKey::es256("key-1"), SigningKey::es256("key-2"));
     let keys = json!({ "keys": [{ "kty": "unheard-of", "kid": "key-0" }, first.jwk, second.jwk] });
     let openid = OpenId::with(|_| {}, keys).await;
@@ -370,7 +370,7 @@ async fn keys_are_fetched_once_and_once_more_for_a_new_name() {
 }
 
 #[tokio::test]
-async fn a_key_without_a_name_may_be_another_one_the_next_time() {
+async fn a_key_without_a_kid_may_have_changed_the_next_time() {
     let [first, second] = ["", ""].map(|name| {
         let mut key = SigningKey::es256(name);
         key.jwk.common.key_id = None;
@@ -512,7 +512,7 @@ async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn userinfo_must_speak_of_the_user_of_the_id_token() {
+async fn userinfo_must_be_about_the_user_of_the_id_token() {
     let key = SigningKey::es256("key-1");
     let openid = OpenId::start(&key).await;
     for user in [
@@ -593,7 +593,7 @@ async fn discovery_that_fails_is_tried_again_at_the_next_login() {
 }
 
 #[tokio::test]
-async fn logins_at_a_provider_that_is_silent_are_limited_and_the_others_are_told_at_once() {
+async fn logins_at_a_silent_provider_are_limited_and_the_rest_are_refused_at_once() {
     let silent = Faulty::start(vec![Fault(Vec::new(), Then::Silence)]).await;
     let provider = Provider::start().await;
     let mut settings = settings(&provider);
@@ -611,11 +611,11 @@ async fn logins_at_a_provider_that_is_silent_are_limited_and_the_others_are_told
         assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
         assert!(busy.body.contains("please try again"), "{}", busy.body);
     }
-    assert_eq!(silent.heard().len(), 8, "the provider is left alone");
+    assert_eq!(silent.heard().len(), 8, "it gets no more requests");
     let discord = browser.clone().get(url(&server, "/login/discord")).await;
     assert_eq!(discord.status, 303, "the other provider has its own limit");
 
-    // A place is free again once somebody leaves.
+    // A slot is free again once a waiting login is given up.
     waiting.abort_all();
     while waiting.join_next().await.is_some() {}
     let again = tokio::spawn(async move {
@@ -640,7 +640,7 @@ async fn an_https_issuer_must_not_name_an_endpoint_that_is_http() {
         ("no endpoint at all", 303),
     ] {
         let mut metadata = metadata(ORIGIN);
-        // On this machine http is allowed, to an issuer on this machine that is http as well.
+        // http is allowed on this machine, if the issuer is on this machine and uses http too.
         metadata[name] = json!(format!("{}/here", provider.origin));
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{metadata}"
@@ -689,7 +689,7 @@ async fn a_logout_does_not_wait_for_a_provider_that_must_be_found_first() {
     let mut browser = Browser::new();
     openid.log_in_with(&mut browser, &key).await;
 
-    // A server that was just started has to find the provider before it can tell it anything.
+    // A server that has just started needs discovery before it can send the provider anything.
     let restarted = server_of(&openid.provider).await;
     let found = Arc::new(Notify::new());
     let discovery = Reply::json(200, &metadata(&openid.provider.origin)).held(&found);
@@ -698,7 +698,7 @@ async fn a_logout_does_not_wait_for_a_provider_that_must_be_found_first() {
     assert_eq!((out.status, out.location()), (303, "/"), "{}", out.body);
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
 
-    // A logout that had waited would have given up by now.
+    // A logout that waited for the provider would have timed out by now.
     found.notify_one();
     let revoked = openid.provider.seen_reach("/revoke", 2).await;
     let mut tokens: Vec<_> = revoked.iter().map(|seen| seen.field("token")).collect();

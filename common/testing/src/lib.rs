@@ -33,7 +33,7 @@ mod secrets;
 mod sockets;
 pub mod tls;
 
-/// Starts an app on free ports of this machine, with these settings beside.
+/// Starts an app on free ports of this machine, with these additional settings.
 ///
 /// # Panics
 /// With the problems of the settings, when there are any.
@@ -57,7 +57,7 @@ pub struct Browser {
     pub cookies: BTreeMap<(String, String), String>,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     /// The URL that was asked for.
@@ -80,13 +80,15 @@ impl Browser {
     /// A browser without cookies.
     ///
     /// # Panics
-    /// Never: nothing of this machine is needed.
+    /// Never: it needs nothing from this machine.
     pub fn new() -> Self {
-        // Without certificates, which take longer to read than a test lasts: all is http here.
+        // Without root certificates, which take longer to read than a test takes: everything is
+        // http here.
         Self::with(|client| client.tls_certs_only([]))
     }
 
-    /// A browser without cookies for which this host is this machine, with this certificate, as PEM.
+    /// A browser without cookies that resolves this host to this machine and trusts this
+    /// certificate, as PEM.
     ///
     /// # Panics
     /// When it is no certificate.
@@ -111,7 +113,7 @@ impl Browser {
         self.send(request).await
     }
 
-    /// `GET` of a page, as a person's browser does it.
+    /// `GET` of a page, as a real browser requests it.
     pub async fn visit(&mut self, url: impl AsRef<str>) -> Answer {
         let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
         let request = self.client.get(url.as_ref()).header(header::ACCEPT, accept);
@@ -168,7 +170,7 @@ impl Browser {
         let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
         let (name, value) = pair.split_once('=').expect("name=value");
         let key = (host.to_owned(), name.to_owned());
-        // Browsers drop what is larger, without a word (RFC 6265bis, section 5.6).
+        // Browsers silently drop a larger cookie (RFC 6265bis, section 5.6).
         assert!(pair.len() <= 4097, "{name} is too large for a browser");
         if attributes
             .split(';')
@@ -211,15 +213,15 @@ impl Browser {
         self.cookies.insert(key, value.into());
     }
 
-    /// Logs in at the demo provider: `/login`, the form, `Allow`; returns what `/auth` answers.
+    /// Logs in at the demo provider: `/login`, the form, `Allow`; returns the response of `/auth`.
     pub async fn log_in(&mut self, server: &Server, username: &str) -> Answer {
         let login = self.get(server.public_url.join("/login")).await;
         let callback = self.allow(&login, username).await;
         self.get(callback).await
     }
 
-    /// Logs in at a scripted provider, where nobody is asked: `/login`, then `/auth` with a code;
-    /// returns what that answers.
+    /// Logs in at a scripted provider, which asks no user: `/login`, then `/auth` with a code;
+    /// returns the response of `/auth`.
     pub async fn log_in_with_code(&mut self, server: &Server) -> Answer {
         let login = self.get(url(server, "/login")).await;
         self.come_back(server, &login, "code=good").await
@@ -264,7 +266,7 @@ impl Answer {
         self.header("location")
     }
 
-    /// A header, or an empty text.
+    /// A header, or an empty string.
     ///
     /// # Panics
     /// When it is not ASCII.
@@ -315,7 +317,7 @@ impl Answer {
     }
 }
 
-/// Undoes what askama escapes.
+/// Undoes askama's escaping.
 fn unescape(text: &str) -> String {
     let entities = [
         ("&#60;", "<"),
@@ -359,7 +361,7 @@ pub fn query_of(url: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// One parameter of the query of a URL, or an empty text.
+/// One parameter of the query of a URL, or an empty string.
 pub fn param_of(url: &str, name: &str) -> String {
     query_of(url)
         .into_iter()

@@ -1,20 +1,20 @@
-//! The users, who are those of the example `users`: what else this server needs to know of them.
+//! The users, shared with the example `users`: what else this server needs to know about them.
 
 use sqlx::FromRow;
 
-/// A user who may log in. What others may know of them is decided by the scope: see `userinfo`.
+/// A user who may log in. The scope decides what others may learn about them: see `userinfo`.
 #[derive(Clone, FromRow)]
 pub struct Account {
     /// The `sub` of the tokens. A name is never given to another person.
     pub username: String,
     pub email: String,
     pub full_name: String,
-    /// What tokens of this user may open, separated by spaces.
+    /// The scopes that tokens of this user may have, separated by spaces.
     pub scopes: String,
 }
 
-/// The user of this name. `None` when they were deleted or disabled since: nothing that was issued
-/// to them works any more.
+/// The user with this name. `None` if they have been deleted or disabled, so nothing that was
+/// issued to them works any longer.
 pub async fn find(db: impl sqlx::AnyExecutor<'_>, username: &str) -> sqlx::Result<Option<Account>> {
     const SQL: &str = "SELECT username, email, full_name, scopes FROM users
         WHERE username = $1 AND disabled = 0";

@@ -24,7 +24,7 @@ use super::{
     tokens::{ACCESS_LIFETIME, IdLogin, NewToken, TokenResponse},
 };
 
-/// How long a code may take from here over the browser to the client.
+/// How long a code may take to reach the client through the browser.
 pub const LIFETIME: Duration = Duration::from_mins(1);
 
 /// What a code was issued for.
@@ -45,7 +45,7 @@ pub struct Grant {
 }
 
 impl Server {
-    /// A code for what a user granted to the client of this request.
+    /// Issues a code for what a user granted to the client of this request.
     pub async fn issue_code(
         &self,
         db: impl AnyExecutor<'_>,
@@ -61,7 +61,7 @@ impl Server {
             oauth, resources, ..
         } = request;
         let (code, scope) = (random_token(), scopes.join(" "));
-        // A grant is remembered as long as a token can come from it, or somebody the code again.
+        // A grant is kept as long as its code or its tokens could still be used.
         let lifetime = if has(&scope, OFFLINE_ACCESS) {
             ABSOLUTE_LIFETIME
         } else {
@@ -86,9 +86,9 @@ impl Server {
         Ok(code)
     }
 
-    /// `grant_type=authorization_code` (RFC 6749, section 4.1.3), for a client that has proved who
-    /// it is. Code and tokens are one transaction: either the code is redeemed and its tokens are
-    /// there, or neither.
+    /// `grant_type=authorization_code` (RFC 6749, section 4.1.3), for a client that has
+    /// authenticated. Code and tokens are one transaction: either the code is redeemed and its
+    /// tokens are issued, or neither.
     pub async fn redeem_code(
         &self,
         client: &Client,
@@ -105,7 +105,7 @@ impl Server {
         };
         let checked = match check(&mut tx, &grant, client, params).await? {
             Ok(checked) => checked,
-            // Redeemed all the same: nobody gets a second guess.
+            // The code is redeemed anyway: nobody gets a second guess.
             Err(error) => {
                 tx.commit().await?;
                 return Err(error.into());
@@ -141,7 +141,7 @@ impl Server {
     }
 }
 
-/// What the code is bound to, and whether its session and its user are still there.
+/// Checks what the code is bound to, and whether its session and its user still exist.
 async fn check(
     tx: &mut Transaction<'static, Any>,
     grant: &Grant,
@@ -181,8 +181,8 @@ pub fn split(list: &str) -> Vec<String> {
     list.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Redeems a code of this client, if nobody has: of any number of requests at once, in any number of
-/// processes, one changes the row. The code of another client stays as it is.
+/// Redeems a code of this client, unless it was redeemed before: even among concurrent requests in
+/// several processes, only one changes the row. The code of another client is left untouched.
 async fn claim(
     tx: &mut Transaction<'static, Any>,
     client: &Client,
@@ -196,8 +196,8 @@ async fn claim(
     query.fetch_optional(&mut **tx).await
 }
 
-/// A code that comes a second time is in two hands, and nobody knows which was first: everything
-/// that came from it ends (RFC 6749, section 4.1.2).
+/// A code that is used a second time may have been stolen, and nobody knows who used it first:
+/// everything that was issued for it is revoked (RFC 6749, section 4.1.2).
 async fn revoke_redeemed(
     tx: &mut Transaction<'static, Any>,
     client: &Client,

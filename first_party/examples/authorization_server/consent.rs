@@ -21,8 +21,8 @@ use super::{
     store::{after, now},
 };
 
-/// A consent that lasts is the confidential client's, which proves who it is. Anybody can call
-/// themselves a public client, so that it is asked for each time (RFC 8252, section 8.6).
+/// Only the consent for a confidential client is remembered, because it authenticates. Anyone can
+/// claim to be a public client, so the user is asked each time (RFC 8252, section 8.6).
 const LIFETIME: Duration = ABSOLUTE_LIFETIME;
 
 #[derive(Template)]
@@ -31,7 +31,7 @@ struct Consent {
     client: String,
     user: String,
     scopes: Vec<(&'static str, &'static str)>,
-    /// Asked for, but not this user's or this client's to have.
+    /// Requested, but not allowed for this user or this client.
     left_out: Vec<String>,
     hidden: Vec<(&'static str, String)>,
 }
@@ -46,7 +46,7 @@ pub async fn decide(
     check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
     let allowed = params.get("decision") == Some("allow");
     let user = params.get("user").unwrap_or_default().to_owned();
-    // The form was in the hands of the browser: all of it is checked again.
+    // The form came back through the browser, so all of it is checked again.
     let request = server.check(params)?;
     if !allowed {
         tracing::info!("3/5 the user denies it; nothing is remembered");
@@ -59,7 +59,7 @@ pub async fn decide(
         .session(&cookies)
         .await
         .map_err(|error| request.unavailable(&error))?;
-    // Whoever logged in or out since the page was shown has not seen it.
+    // If someone has logged in or out since the page was shown, the current user has not seen it.
     let is_same = |session: &Session| session.account.username == user && request.accepts(session);
     let Some(session) = session.filter(is_same) else {
         return server.proceed(&cookies, request).await;
@@ -71,7 +71,7 @@ pub async fn decide(
     Ok(request.redirect_with_code(&code))
 }
 
-/// The question.
+/// The consent page.
 pub fn page(request: &Request, session: &Session, scopes: &[String]) -> Response {
     let is_granted = |scope: &&String| scopes.contains(scope);
     let left_out = request
@@ -113,7 +113,7 @@ impl Server {
         Ok(needed(scopes).all(|scope| given.iter().any(|given| given == scope)))
     }
 
-    /// Remembers a consent and issues a code for it, or neither.
+    /// Remembers a consent and issues a code for it, in one transaction.
     async fn allow(
         &self,
         request: &Request,
@@ -130,7 +130,8 @@ impl Server {
     }
 }
 
-/// What a consent has to cover: the scopes, and that this client learns who the user is at all.
+/// What a consent has to cover: the scopes, and an empty one, which stands for this client learning
+/// who the user is at all.
 fn needed(scopes: &[String]) -> impl Iterator<Item = &str> {
     scopes.iter().map(String::as_str).chain([""])
 }

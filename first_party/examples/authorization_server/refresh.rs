@@ -23,12 +23,12 @@ use super::{
     tokens::{NewToken, TokenResponse},
 };
 
-/// How long a refresh token waits for its use.
+/// How long an unused refresh token stays valid.
 pub const IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
 /// How long one login can be refreshed in all.
 pub const ABSOLUTE_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
-/// A new refresh token of a grant.
+/// Issues a new refresh token for a grant.
 pub async fn issue(tx: &mut Transaction<'static, Any>, grant_id: &str) -> sqlx::Result<String> {
     const SQL: &str = "INSERT INTO authorization_refresh_tokens (token_hash, grant_id, expires)
         VALUES ($1, $2, $3)";
@@ -39,8 +39,8 @@ pub async fn issue(tx: &mut Transaction<'static, Any>, grant_id: &str) -> sqlx::
 }
 
 impl Server {
-    /// `grant_type=refresh_token` (RFC 6749, section 6), for a client that has proved who it is. The
-    /// old token and the new one are one transaction, as in [`Server::redeem_code`].
+    /// `grant_type=refresh_token` (RFC 6749, section 6), for a client that has authenticated. Using
+    /// the old token and issuing the new one are one transaction, as in [`Server::redeem_code`].
     pub async fn refresh(
         &self,
         client: &Client,
@@ -57,7 +57,8 @@ impl Server {
         let account = accounts::find(&mut *tx, &grant.subject)
             .await?
             .ok_or(INVALID_GRANT)?;
-        // Less may be asked for, never more; a mistake here leaves the token as it was.
+        // A client may ask for less, never for more. An error here rolls back, so the old token
+        // stays valid.
         let scopes = scope::narrow(params.get("scope"), &split(&grant.scope))?;
         let audience = audience(params, &grant.resources)?;
         let mut tokens = self.issue(NewToken {
@@ -77,8 +78,8 @@ impl Server {
     }
 }
 
-/// Uses a token of this client up, if it is neither used nor expired: of any number of requests at
-/// once one changes the row. The grant's row comes first, as for whoever revokes it: in the other
+/// Marks a token of this client as used, if it is neither used nor expired: of several concurrent
+/// requests, only one changes the row. The grant's row comes first, as for whoever revokes it: in the other
 /// order each could wait for the other.
 async fn claim(
     tx: &mut Transaction<'static, Any>,
@@ -100,8 +101,8 @@ async fn claim(
     Ok(claimed.then_some(grant))
 }
 
-/// A used token that comes back was stolen before or after its use, and nobody knows by whom: the
-/// whole family ends, with its access tokens. The user's other logins go on.
+/// A used token that comes back may have been stolen, and nobody knows who holds the real one: the
+/// whole family is revoked, with its access tokens. The user's other logins are not affected.
 async fn revoke_family(
     tx: &mut Transaction<'static, Any>,
     client: &Client,

@@ -1,5 +1,5 @@
-//! Who is logged in at this server, so that the next client need not ask for the password: a random
-//! id in a cookie, and its hash in the database.
+//! Who is logged in at this server, so that the user need not enter the password for the next
+//! client: a random id in a cookie, and its hash in the database.
 
 use std::time::Duration;
 
@@ -19,16 +19,17 @@ use super::{
 /// A session ends after a working day, however much it is used.
 const LIFETIME: Duration = Duration::from_hours(8);
 
-/// The name of the cookie: not that of another server on this host, as cookies ignore ports.
+/// The name of the cookie. It differs from those of other servers on this host, because cookies
+/// ignore ports.
 const NAME: &str = "authorization_session";
 
-/// A browser in which somebody has logged in.
+/// A browser in which a user has logged in.
 #[derive(Clone)]
 pub struct Session {
     pub account: Account,
     /// When they gave their password, in Unix seconds.
     pub auth_time: i64,
-    /// What the database calls it.
+    /// The hash of its id, which is its key in the database.
     pub id_hash: String,
 }
 
@@ -54,8 +55,8 @@ impl Server {
         }))
     }
 
-    /// Begins a session after a login. Its id is new: one that an attacker planted in the browser
-    /// before stays nobody's (session fixation).
+    /// Begins a session after a login. Its id is new: an id that an attacker planted in the browser
+    /// earlier never becomes valid (session fixation).
     pub async fn begin_session(&self, cookies: &Cookies, subject: &str) -> sqlx::Result<()> {
         const SQL: &str =
             "INSERT INTO authorization_sessions (id_hash, subject, auth_time, expires)
@@ -102,7 +103,7 @@ impl Server {
     }
 }
 
-/// A code counts only while the session lasts in which it was issued: see `codes`.
+/// Also invalidates the codes that were issued in this session: see `codes`.
 async fn delete(db: &AnyPool, id_hash: &str) -> sqlx::Result<()> {
     const SQL: &str = "DELETE FROM authorization_sessions WHERE id_hash = $1";
     sqlx::query(SQL).bind(id_hash).execute(db).await?;

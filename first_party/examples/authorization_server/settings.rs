@@ -1,4 +1,4 @@
-//! What the server is made of, read from the settings.
+//! What the server needs, read from the settings.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -36,9 +36,9 @@ pub struct Server {
     pub issuer: String,
     /// The audiences that a token can have.
     pub resources: Arc<[String]>,
-    /// How to log in here, while the client is one that was made for this.
+    /// How to log in here, if the client is the built-in demo client.
     pub commands: Option<String>,
-    /// Sweeps as long as the server is there.
+    /// Sweeps until the server is dropped.
     _sweeper: Arc<JoinSet<()>>,
 }
 
@@ -86,7 +86,7 @@ impl FromSettings for Server {
 
     const HOME: Home = Home {
         addr: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5003)),
-        // Another site than the servers on port 5000, as a real one is.
+        // A different site from the servers on port 5000, as a real one would be.
         host: Some("localhost"),
         settings: SERVER,
     };
@@ -95,7 +95,7 @@ impl FromSettings for Server {
         let keys = Keys::from_settings(settings);
         let clients = registration::clients(settings);
         let resources = resources(settings);
-        // The tokens of the example `users`, of which nobody gets one here.
+        // The tokens of the example `users`, which are never issued here.
         let tokens = Tokens::new(&Secrets::random(), settings.public_url().clone());
         let users = Users::open(settings, tokens).await;
         let ((keys, (clients, commands)), users) = keys.zip(clients).zip(users)?;

@@ -1,4 +1,4 @@
-//! The database: its tables, what is hashed in it, and how old rows leave it.
+//! The database: its tables, what is hashed in it, and how old rows are deleted.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ pub async fn keep_sweeping(db: AnyPool) {
     }
 }
 
-/// What is stored of a secret that is 256 random bits: nobody guesses what it is the hash of, so it
-/// needs no salt and no slow hash, as passwords do.
+/// What is stored instead of a secret. The secret is 256 random bits, which nobody can guess, so
+/// unlike a password it needs no salt and no slow hash.
 pub fn hash(secret: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes()))
 }

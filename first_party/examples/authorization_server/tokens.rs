@@ -1,4 +1,4 @@
-//! The tokens: what access tokens and ID tokens say, and until when they count.
+//! The tokens: the claims of access tokens and ID tokens, and when they expire.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use sqlx::AnyPool;
 
 use super::{access_token::Claims, settings::Server};
 
-/// How long an access token lives. Whoever checks it with the published keys alone does not hear
-/// that it was revoked, so that it is short.
+/// How long an access token lives. Short, because an API that checks it only with the published
+/// keys does not learn that it was revoked.
 pub const ACCESS_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The answer to a token request (RFC 6749, section 5.1; OpenID Connect Core, section 3.1.3.3).
@@ -24,7 +24,7 @@ pub struct TokenResponse {
     pub access_token: String,
     pub token_type: &'static str,
     pub expires_in: u64,
-    /// What was granted: it can be less than was asked for.
+    /// What was granted, which can be less than what was requested.
     pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
@@ -32,10 +32,10 @@ pub struct TokenResponse {
     pub id_token: Option<String>,
 }
 
-/// What nobody may store.
+/// A token response that must not be cached.
 pub type Issued = (NoStore, Json<TokenResponse>);
 
-/// Who has logged in, for one client (OpenID Connect Core, section 2).
+/// The claims of an ID token: who has logged in, for one client (OpenID Connect Core, section 2).
 #[derive(Serialize, Deserialize)]
 pub struct IdClaims {
     pub iss: String,
@@ -50,18 +50,19 @@ pub struct IdClaims {
     pub at_hash: String,
 }
 
-/// Whom an access token is for, and what it opens where.
+/// Whom an access token is issued to, and what it grants access to at which API.
 pub struct NewToken<'a> {
     pub subject: &'a str,
     pub client_id: &'a str,
     pub audience: &'a str,
     pub scope: String,
-    /// Everything that comes from one grant ends with it; a client that acts for itself has none.
+    /// Revoking a grant revokes everything that was issued for it; a client that acts on its own
+    /// behalf has none.
     pub grant_id: Option<&'a str>,
 }
 
 impl Server {
-    /// An access token (RFC 9068, section 2), and the answer that it is given in.
+    /// Issues an access token (RFC 9068, section 2), and returns it in a token response.
     pub fn issue(&self, token: NewToken<'_>) -> TokenResponse {
         let iat = unix_now();
         let unique = random_token();
@@ -107,7 +108,7 @@ impl Server {
     }
 }
 
-/// What an ID token says of a login.
+/// What an ID token says about a login.
 pub struct IdLogin<'a> {
     pub subject: &'a str,
     pub client_id: &'a str,
@@ -121,8 +122,8 @@ impl TokenResponse {
     }
 }
 
-/// Whether a good access token still counts: neither it nor what it comes from was revoked, and its
-/// user is still there. Only this server knows that; see [`ACCESS_LIFETIME`].
+/// Whether an access token that verified is still active: neither it nor its grant was revoked, and
+/// its user is still enabled. Only this server knows that; see [`ACCESS_LIFETIME`].
 pub async fn is_alive(db: &AnyPool, claims: &Claims) -> sqlx::Result<bool> {
     const REVOKED: &str = "SELECT COUNT(*) FROM authorization_revoked_tokens WHERE jti = $1";
     const GRANTED: &str = "SELECT COUNT(*) FROM authorization_grants

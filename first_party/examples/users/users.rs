@@ -1,4 +1,4 @@
-//! The users: who they are, and who of them may log in.
+//! The users: who they are, and which of them may log in.
 
 use std::sync::Arc;
 
@@ -22,19 +22,19 @@ use sqlx::{AnyPool, FromRow};
 
 use super::passwords::Passwords;
 
-// Here and not in `main.rs`: whoever takes the users takes the limit along.
+// Here and not in `main.rs`: anyone who copies this file needs the limit too.
 #[path = "guesses.rs"]
 pub(crate) mod guesses;
 
 use guesses::{Guesses, WINDOW};
 
-/// Longer than any that a person or a password manager makes, in bytes.
+/// The longest password, in bytes: more than any person or password manager uses.
 const MAX_PASSWORD: usize = 1024;
 
 /// What the routes share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Users {
-    /// Makes tokens and checks them.
+    /// Issues and verifies tokens.
     pub tokens: Tokens,
     /// The database.
     pub db: AnyPool,
@@ -43,7 +43,7 @@ pub struct Users {
     guesses: Arc<Guesses>,
 }
 
-/// What others may know of a user. The hash is in another type, so that it cannot get in here.
+/// What others may know about a user. The hash is in another type, so it cannot end up here.
 #[derive(Serialize)]
 pub struct Profile {
     /// The name to log in with.
@@ -61,7 +61,7 @@ pub struct Item {
     owner: String,
 }
 
-/// What decides about a login; neither `Debug` nor `Serialize`, for the sake of the hash.
+/// What a login is checked against; neither `Debug` nor `Serialize`, to protect the hash.
 #[derive(FromRow)]
 struct Account {
     username: String,
@@ -72,13 +72,13 @@ struct Account {
 }
 
 impl Users {
-    /// The user with this password. Nobody learns here which users there are: for a name that
-    /// nobody has, there is the same answer, the same work and the same limit.
+    /// The user with this password. It does not reveal which users exist: an unknown name gets the
+    /// same answer, the same work and the same limit.
     pub async fn authenticate(&self, username: &str, password: &str) -> Authenticated {
         if password.len() > MAX_PASSWORD {
             return Err(OAuthError::invalid_request("the password is too long").into_response());
         }
-        // The limit is looked at by those alone whose turn it is: of a thousand guesses at once, no
+        // The limit is checked only after a turn was acquired: of a thousand guesses at once, no
         // more get through than there are turns.
         let turn = self.passwords.turn().await;
         if self.guesses.are_too_many(username) {
@@ -108,7 +108,7 @@ impl Users {
     }
 
     async fn account(&self, username: &str) -> Result<Option<Account>, DatabaseError> {
-        // Bound, never formatted in: whatever a name has in it stays a name.
+        // The name is bound, never formatted into the SQL: whatever it contains, it stays a name.
         const SQL: &str =
             "SELECT username, password_hash, scopes, disabled FROM users WHERE username = $1";
         Ok(sqlx::query_as(SQL)
@@ -117,7 +117,7 @@ impl Users {
             .await?)
     }
 
-    /// Who has this name.
+    /// The user with this name.
     pub async fn profile(&self, username: &str) -> Result<Option<Profile>, DatabaseError> {
         const SQL: &str =
             "SELECT username, email, full_name, disabled FROM users WHERE username = $1";
@@ -132,7 +132,7 @@ impl Users {
         Ok(row.map(profile))
     }
 
-    /// What belongs to the user of this name.
+    /// The items of the user with this name.
     pub async fn items(&self, owner: &str) -> Result<Vec<Item>, DatabaseError> {
         const SQL: &str = "SELECT item_id, owner FROM items WHERE owner = $1 ORDER BY item_id";
         Ok(sqlx::query_as(SQL).bind(owner).fetch_all(&self.db).await?)
@@ -168,7 +168,7 @@ const INACTIVE: OAuthError = OAuthError {
     description: "Inactive user",
 };
 
-/// 429, even for the right password; otherwise an attacker could go on guessing.
+/// 429, even for the right password; otherwise an attacker could keep guessing.
 fn too_many_failures() -> Response {
     tracing::info!("rejected: too many wrong passwords for this user name");
     let wait = [(header::RETRY_AFTER, WINDOW.as_secs().to_string())];
@@ -192,7 +192,7 @@ impl FromSettings for Users {
 }
 
 impl Users {
-    /// The users in the database of the settings. `None` after a problem was noted.
+    /// The users in the database that the settings name. `None` after recording a problem.
     pub async fn open(settings: &mut Settings, tokens: Tokens) -> Option<Self> {
         let db = database::open(settings, "_users_migrations", sqlx::migrate!()).await?;
         let users = Self {

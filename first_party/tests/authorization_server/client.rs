@@ -156,7 +156,7 @@ impl Running {
             .await
     }
 
-    /// All of it, as far as it is asked for; the redirect to the client.
+    /// Logs in and consents as far as the server asks; returns the redirect to the client.
     pub async fn callback(&self, browser: &mut Browser, login: &Login) -> Answer {
         let mut answer = self.visit(browser, login).await;
         while answer.status == 200 {
@@ -247,7 +247,7 @@ impl Running {
         answer.json()
     }
 
-    /// Whether the token is dead wherever this server is asked.
+    /// Asserts that this server accepts the token nowhere.
     pub async fn assert_dead(&self, access_token: &str) {
         assert_eq!(self.get("/userinfo", access_token).await.status, 401);
         if self.client.secret.is_some() {
@@ -277,7 +277,7 @@ impl Running {
     }
 }
 
-/// A token or another text of an answer.
+/// A token or another string of an answer.
 pub fn text(json: &Value, name: &str) -> String {
     json[name]
         .as_str()

@@ -27,7 +27,7 @@ async fn shop(own: &[(&'static str, String)]) -> Running {
 
 // check 199
 #[tokio::test]
-async fn a_copy_of_the_database_opens_nothing() {
+async fn a_copy_of_the_database_grants_no_access() {
     let folder = folder("copy");
     let server = shop(&kept_in(&folder)).await;
     let mut browser = Browser::new();
@@ -113,7 +113,7 @@ fn assert_unavailable(answer: &Answer) {
 
 // check 219
 #[tokio::test]
-async fn a_locked_database_spends_nothing() {
+async fn a_locked_database_consumes_nothing() {
     let folder = folder("locked");
     let server = shop(&kept_in(&folder)).await;
     let mut browser = Browser::new();
@@ -158,7 +158,7 @@ async fn a_locked_database_spends_nothing() {
 
 // check 219
 #[tokio::test]
-async fn a_short_lock_is_waited_for() {
+async fn a_request_waits_for_a_short_lock() {
     let folder = folder("short_lock");
     let server = shop(&kept_in(&folder)).await;
     let login = server.login(OFFLINE);
@@ -193,7 +193,7 @@ async fn a_full_database_spends_nothing() {
     let callback = server.allow(&mut browser, &consent).await;
     let code = param_of(callback.location(), "code");
     let tokens = server.tokens(OFFLINE).await;
-    // Full: not one page more can be written.
+    // As if the disk were full: not one more row can be written.
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON authorization_refresh_tokens
         BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END";
     sqlx::query(refuse)
@@ -361,7 +361,7 @@ async fn without_a_database_every_page_says_so() {
             "temporarily_unavailable"
         );
     }
-    // What needs no database goes on.
+    // Endpoints that need no database keep working.
     assert_eq!(server.get("/endpoint1", &access_token).await.status, 200);
     assert_eq!(
         Browser::new().get(server.url("/jwks.json")).await.status,
@@ -376,7 +376,7 @@ fn own_url(folder: &Path) -> String {
 
 // check 220
 #[tokio::test]
-async fn two_processes_on_one_database_are_as_one() {
+async fn two_processes_on_one_database_act_as_one() {
     let folder = folder("two");
     let mut own = kept_in(&folder);
     own.extend(on_postgres().map(|url| ("DATABASE_URL", url)));
@@ -449,7 +449,7 @@ async fn post_at(url: &str, form: &[(&str, String)]) -> Answer {
     browser.send(request.basic_auth("shop", Some(secret))).await
 }
 
-/// A code, with every page asked for where the server really listens.
+/// A code, with every page requested from the address where this server listens.
 async fn code_at(server: &Running, browser: &mut Browser, login: &Login) -> String {
     let page = |path: &str| {
         let url = testing::url(&server.http, path);
@@ -542,7 +542,7 @@ async fn nothing_is_stored_before_a_login_and_what_expires_is_swept() {
             .count("SELECT COUNT(*) FROM authorization_grants")
             .await,
         2,
-        "those with refresh tokens"
+        "the grants with refresh tokens"
     );
     store::sweep(&server.app.db, now + 91 * 24 * 60 * 60)
         .await
@@ -552,7 +552,7 @@ async fn nothing_is_stored_before_a_login_and_what_expires_is_swept() {
 
 // check 222
 #[tokio::test]
-async fn a_clock_that_was_wrong_makes_no_token_that_lives_for_ever() {
+async fn a_wrong_clock_does_not_extend_the_lifetime_of_a_token() {
     let server = server().await;
     let mut browser = Browser::new();
     let tokens = server.tokens_in(&mut browser, OFFLINE).await;

@@ -26,7 +26,7 @@ pub struct Account {
 impl Accounts {
     /// Opens what `DATABASE_URL` says, with the tables of `migrations/`.
     ///
-    /// `None` after a problem was noted.
+    /// Returns `None` after recording a problem.
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let migrations = sqlx::migrate!();
         let db = database::open(settings, "_accounts_migrations", migrations).await?;
@@ -35,8 +35,8 @@ impl Accounts {
 
     /// The account of this user, a new one at the first login.
     ///
-    /// Who it is depends on provider and subject alone. Names and e-mail addresses change hands:
-    /// to join accounts by them would give one person's account to another.
+    /// Only provider and subject identify a user. Names and e-mail addresses change hands: matching
+    /// accounts by them would give one user's account to another.
     pub async fn find_or_create(&self, user: &Identity) -> Result<Account> {
         const FIND: &str = "UPDATE accounts SET name = $3 WHERE provider = $1 AND subject = $2
             RETURNING id, provider, subject, name";

@@ -1,4 +1,5 @@
-//! Users and their permissions in a database: who is logged in is not yet allowed everything.
+//! Users and their permissions in a database: being logged in does not mean being allowed
+//! everything.
 //!
 //! ```sh
 //! cargo run -p sessions --example permissions
@@ -11,7 +12,7 @@
 //! | `main.rs` | the routes: `/admin` and `/privileged` need a permission |
 //! | `login.rs` | `/auth` finds or creates the account; `/logout` ends the session on the server too |
 //! | `guard.rs` | the guards [`ActiveSession`] and [`Permitted`], which ask the database at each request |
-//! | `users.rs` | the JSON API with which an admin grants and revokes |
+//! | `users.rs` | the JSON API with which an admin grants and revokes permissions |
 //! | `store.rs` | the SQL of sessions and permissions |
 //! | `../db/accounts.rs` | the database, and the account of a user |
 
@@ -101,7 +102,7 @@ impl FromSettings for Permissions {
         let (sessions, accounts) = sessions.zip(accounts)?;
         let provider = OAuth::from_ref(&sessions).provider().id.clone();
         let admin = settings.get("ADMIN").map(str::to_owned);
-        // Nobody of another provider can log in here.
+        // Users of another provider cannot log in here.
         let is_of_provider = |admin: &String| admin.starts_with(&format!("{provider}:"));
         if !admin.as_ref().is_none_or(is_of_provider) {
             let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
@@ -146,7 +147,7 @@ struct Index {
     user: Option<Entry>,
 }
 
-/// `GET /`: who is logged in, what this account may do, and where to go.
+/// `GET /`: shows who is logged in, what this account may do, and where to go next.
 async fn index(
     State(Permissions { accounts, .. }): State<Permissions>,
     State(oauth): State<OAuth>,
@@ -170,7 +171,7 @@ async fn index(
     ))
 }
 
-/// `GET /users/me`: what the provider knows of the user.
+/// `GET /users/me`: what the provider knows about the user.
 async fn me(
     ActiveSession { session, .. }: ActiveSession,
     State(Permissions {
@@ -192,7 +193,7 @@ async fn admin(_: Permitted<{ ADMIN }>) -> Json<&'static str> {
     Json("You are an admin!")
 }
 
-/// `GET /privileged`: for whoever was granted `Something`; being an admin is not enough.
+/// `GET /privileged`: for accounts with `Something`; being an admin is not enough.
 async fn privileged(_: Permitted<{ SOMETHING }>) -> Json<&'static str> {
     Json("You are truly privileged!")
 }

@@ -1,5 +1,5 @@
-//! The SQL of sessions and permissions. What comes from outside is bound, never put into the text:
-//! `sqlx` takes nothing but literals for a statement.
+//! The SQL of sessions and permissions. Values from outside are bound, never put into the SQL text:
+//! `sqlx` accepts only string literals as statements.
 
 use common::{Result, unix_now};
 use serde::Serialize;
@@ -16,10 +16,10 @@ const FIRST: i64 = 1;
 /// An account and what it may do.
 #[derive(Debug, Serialize)]
 pub struct Entry {
-    /// Who it is.
+    /// The account itself.
     #[serde(flatten)]
     pub account: Account,
-    /// What was granted.
+    /// The permissions that it was granted.
     pub permissions: Vec<String>,
 }
 
@@ -66,10 +66,11 @@ impl Accounts {
         Ok(())
     }
 
-    /// Makes this account an admin if `ADMIN` names it; where nobody is named, if it is the first
-    /// account ever and there is no admin yet.
+    /// Makes this account an admin if `ADMIN` names it; if `ADMIN` is not set, it becomes one if it
+    /// is the first account ever and there is no admin yet.
     pub async fn appoint_admin(&self, account: &Account, named: Option<&str>) -> Result<()> {
-        // One statement: whoever lost `Admin` to another admin does not get it back by logging in.
+        // One statement: an account whose `Admin` another admin revoked does not get it back by
+        // logging in.
         const FIRST_ADMIN: &str = "INSERT INTO permissions (account, permission) SELECT $1, $2
             WHERE NOT EXISTS (SELECT 1 FROM permissions WHERE permission = $2)
             ON CONFLICT (account, permission) DO NOTHING";
@@ -104,7 +105,8 @@ impl Accounts {
         Ok(granted > 0)
     }
 
-    /// Grants a permission; false when there is no such account, or it has it already.
+    /// Grants a permission; returns false if there is no such account or it already has the
+    /// permission.
     pub async fn grant(&self, account: i64, permission: &'static str) -> Result<bool> {
         const SQL: &str = "INSERT INTO permissions (account, permission)
             SELECT id, $2 FROM accounts WHERE id = $1
@@ -113,7 +115,7 @@ impl Accounts {
         Ok(query.execute(&self.0).await?.rows_affected() > 0)
     }
 
-    /// Revokes a permission; false when the account does not have it, or is the last admin.
+    /// Revokes a permission; returns false if the account does not have it or is the last admin.
     pub async fn revoke(&self, account: i64, permission: &'static str) -> Result<bool> {
         // One at a time: two admins who revoke each other's at the same time leave one.
         const TURN: &str = "UPDATE revoking SET turn = turn + 1";

@@ -5,16 +5,16 @@
 //! ```
 //!
 //! With nothing set there are two demo providers. `DISCORD_CLIENT_ID` and `DISCORD_CLIENT_SECRET`
-//! switch on Discord, likewise `GOOGLE_…`, `GITHUB_…`, and `OIDC_…` with `OIDC_ISSUER` for any
+//! enable Discord, likewise `GOOGLE_…`, `GITHUB_…`, and `OIDC_…` with `OIDC_ISSUER` for any
 //! OpenID provider.
 //!
 //! What differs from the server `sessions`:
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `main.rs` | the routes: each provider has a redirect URI of its own, and whoever logs in has an account |
+//! | `main.rs` | the routes: each provider has its own redirect URI, and every user an account |
 //! | `choice.rs` | the provider that the user chose |
-//! | `openid.rs` | OpenID providers: found by discovery, they sign who has logged in |
+//! | `openid.rs` | OpenID providers: they are found by discovery and issue ID tokens |
 //! | `settings.rs` | which providers there are |
 //! | `../db/accounts.rs` | the database, and the account of a user |
 
@@ -83,9 +83,9 @@ pub struct Providers {
     flows: Flows,
     accounts: Accounts,
     ended: EndedSessions,
-    /// What goes on after a response; a shutdown waits for it.
+    /// Work that continues after a response; a shutdown waits for it.
     background: TaskTracker,
-    /// The demo providers run as long as this.
+    /// The demo providers run until this is dropped.
     _demos: Arc<Vec<Companion>>,
 }
 
@@ -121,16 +121,16 @@ async fn index(
     )
 }
 
-/// `GET /login/{provider}`: to the provider.
+/// `GET /login/{provider}`: sends the browser to the provider.
 async fn login(_: PublicHost, choice: Choice, cookies: Cookies) -> Result<Redirect> {
     choice.begin(&cookies).await
 }
 
 /// `GET /auth/{provider}?code=…&state=…`: back from the provider.
 ///
-/// The login remembers to which redirect URI it must come back. The callback of one provider is
-/// thus rejected at another's, which could have lured us into giving it the code (mix-up, RFC 9700,
-/// section 4.4).
+/// The login remembers which redirect URI it must come back to. A callback from one provider is
+/// therefore rejected at another's redirect URI; otherwise an attacker's provider could trick us
+/// into sending it the code (mix-up, RFC 9700, section 4.4).
 async fn auth(
     choice: Choice,
     State(providers): State<Providers>,
@@ -156,7 +156,7 @@ async fn me(State(providers): State<Providers>, cookies: SessionCookies) -> Resu
     account.map(Json).ok_or_else(deleted)
 }
 
-/// `POST /logout`: ends the session here, and the token at the provider that issued it.
+/// `POST /logout`: ends the session here, and revokes the token at the provider that issued it.
 async fn logout(
     State(providers): State<Providers>,
     cookies: SessionCookies,
@@ -180,8 +180,8 @@ impl Providers {
             .find(|choice| choice.id == session.identity.provider)
     }
 
-    /// Ends the session of this browser, whatever its provider does: the token is revoked by a task
-    /// of its own, for which neither the response nor the client waits.
+    /// Ends the session of this browser, whatever its provider does: a separate task revokes the
+    /// token, and the response does not wait for it.
     fn end(&self, cookies: &SessionCookies) {
         let session = cookies.of_any_provider();
         let token = session
