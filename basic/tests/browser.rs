@@ -155,7 +155,7 @@ async fn a_user_who_strays_to_the_provider_finds_the_way_back() {
     browser.see("Not Found").await;
     browser.assert_well_made().await;
     browser.press("Continue from the start page").await;
-    browser.see("This plays Discord").await;
+    browser.see("This imitates Discord").await;
     browser.assert_well_made().await;
     browser.press("Go to the application").await;
     browser.see("Log in with the demo provider").await;
