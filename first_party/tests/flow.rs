@@ -75,7 +75,7 @@ async fn the_page_shows_each_step_of_a_password_grant() {
     token_with(&server, "some.scope").await;
     let steps = [
         "A password grant",
-        "1/2 a client gives us",
+        "1/2 a client sends us",
         "POST /token",
         "token in first_party/src/password.rs",
         "2/2 we sign a token for [some.scope]",
@@ -173,7 +173,7 @@ async fn an_implicit_grant_that_is_rejected_shows_where_it_stopped_and_why() {
             "swagger",
             "other",
             400,
-            "this client_id with this",
+            "this client_id is not registered",
             "and not to the client",
         ),
     ] {
