@@ -23,9 +23,9 @@ async fn assert_closed(browser: &Chromium) {
 async fn deny(browser: &Chromium) {
     browser.press("Log in with the demo provider").await;
     browser.press("Deny").await;
-    browser.see("you did not allow it (access_denied)").await;
+    browser.see("you denied access (access_denied)").await;
     browser.press("see where it stopped").await;
-    browser.see("It stopped here: you did not allow it").await;
+    browser.see("It stopped here: you denied access").await;
     browser.press("Start page").await;
 }
 
