@@ -31,7 +31,7 @@ async fn a_person_logs_in_and_sees_the_token() {
             .starts_with(&server.public_url.join("/auth?code="))
     );
     browser.open(server.public_url.join("/flow")).await;
-    browser.see("4/4 we show the token to you").await;
+    browser.see("4/4 we show you the token").await;
     browser.picture("flow.webp").await;
 
     browser.assert_clean(&[]).await;
@@ -104,7 +104,7 @@ async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
     browser.press("Continue from the start page").await;
     browser.press("See every message").await;
     browser.see("It stopped here").await;
-    browser.see("4/4 we show the token to you").await;
+    browser.see("4/4 we show you the token").await;
     browser.assert_well_made().await;
 
     browser

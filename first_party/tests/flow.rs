@@ -173,7 +173,7 @@ async fn an_implicit_grant_that_is_rejected_shows_where_it_stopped_and_why() {
             "swagger",
             "other",
             400,
-            "this client_id is not registered here",
+            "this client_id is not registered",
             "and not to the client",
         ),
     ] {
