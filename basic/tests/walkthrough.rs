@@ -178,7 +178,7 @@ async fn a_persons_browser_gets_errors_as_pages() {
         ("/nothing", 404, "Not Found"),
         ("/auth", 400, "please start again"),
         ("/auth?state=%zz", 400, "invalid percent escape"),
-        ("/auth?state=a&state=b", 400, "given twice"),
+        ("/auth?state=a&state=b", 400, "sent more than once"),
     ] {
         let page = browser.visit(url(&server, path)).await;
         assert_eq!(
