@@ -86,15 +86,15 @@ async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> R
 
 /// `GET /auth?code=…&state=…`: back from the provider.
 ///
-/// Shows the token, which no real application should do: what is on a page can also end up in the
-/// browser's history, in its extensions and in screenshots.
+/// Shows the token, which no real application should do: what is on a page can be read by the
+/// browser's extensions, and ends up in its cache and in screenshots.
 async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
     callback: Params,
 ) -> Result<(NoStore, Json<Token>)> {
-    let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
-    let login = oauth.exchange(code).await?; // step 3: the code for a token
+    let verified = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
+    let login = oauth.exchange(verified).await?; // step 3: the code for a token
 
     oauth.narrate_shown(&login.token);
     Ok((NO_STORE, Json(login.token)))

@@ -48,14 +48,14 @@ async fn a_user_who_reloads_or_goes_back_is_told_to_start_again() {
     browser.see("access_token").await;
     browser.driver.refresh().await.unwrap();
     browser
-        .see("it has expired or was used; please start again")
+        .see("has expired or was already used; please start again")
         .await;
     browser.assert_well_made().await;
 
     browser.back().await;
     browser.press("Allow").await;
     browser
-        .see("it has expired or was used; please start again")
+        .see("has expired or was already used; please start again")
         .await;
     browser.press("Continue from the start page").await;
     browser.press("Log in with the demo provider").await;
@@ -135,7 +135,9 @@ async fn a_browser_without_cookies_is_refused_with_a_reason() {
 
     browser.open(server.public_url.join("/login")).await;
     browser.press("Allow").await;
-    browser.see("this login was not started here").await;
+    browser
+        .see("this login was not started in this browser")
+        .await;
 
     browser.assert_clean(&["status of 400"]).await;
     browser.close().await;
@@ -153,7 +155,7 @@ async fn a_user_who_strays_to_the_provider_finds_the_way_back() {
     browser.see("Not Found").await;
     browser.assert_well_made().await;
     browser.press("Continue from the start page").await;
-    browser.see("This plays Discord").await;
+    browser.see("This imitates Discord").await;
     browser.assert_well_made().await;
     browser.press("Go to the application").await;
     browser.see("Log in with the demo provider").await;

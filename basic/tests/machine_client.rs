@@ -214,7 +214,7 @@ async fn errors_are_reported_without_a_secret() {
         (
             "/token",
             Reply::new(200, "application/json", big.clone()),
-            "no token: an answer of more",
+            "no token: a response of more",
         ),
         (
             "/api",
@@ -229,7 +229,7 @@ async fn errors_are_reported_without_a_secret() {
         (
             "/api",
             Reply::new(200, "text/plain", big.clone()),
-            "the API: an answer of more",
+            "the API: a response of more",
         ),
     ] {
         provider.answer_next(path, reply);

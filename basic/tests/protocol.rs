@@ -218,7 +218,7 @@ async fn a_request_that_waits_too_long_for_another_server_is_504() {
     assert_eq!(answer.status, 504, "{}", answer.body);
     assert_eq!(
         answer.json()["detail"],
-        "this takes too long; please try again"
+        "this took too long; please try again"
     );
     assert_eq!(
         (token.status, &token.json()["error"]),

@@ -353,7 +353,7 @@ fn it_says_where_it_listens_and_what_to_register() {
     let url = program.url.clone();
     let log = program.stop();
     assert!(
-        log.contains("SESSION_SECRET is not set: a random one is used"),
+        log.contains("SESSION_SECRET is not set: using a random one"),
         "{log}"
     );
     assert!(!url.ends_with(":0"), "the real port: {url}");

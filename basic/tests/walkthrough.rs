@@ -177,7 +177,7 @@ async fn a_persons_browser_gets_errors_as_pages() {
     for (path, status, reason) in [
         ("/nothing", 404, "Not Found"),
         ("/auth", 400, "please start again"),
-        ("/auth?state=%zz", 400, "broken percent escape"),
+        ("/auth?state=%zz", 400, "invalid percent escape"),
         ("/auth?state=a&state=b", 400, "given twice"),
     ] {
         let page = browser.visit(url(&server, path)).await;

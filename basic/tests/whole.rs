@@ -62,7 +62,7 @@ async fn a_handler_that_never_ends_or_panics_gets_an_error_under_plain_axum_serv
     );
     assert_eq!((never.status, panicked.status), (504, 500));
     let detail = &never.json()["detail"];
-    assert_eq!(detail, "this takes too long; please try again");
+    assert_eq!(detail, "this took too long; please try again");
     let detail = &panicked.json()["detail"];
     assert_eq!(detail, "unexpected error; see the log for details");
 }

@@ -24,7 +24,7 @@ use crate::{
 /// The setting that names the database.
 pub const DATABASE_URL: Setting = Setting {
     name: "DATABASE_URL",
-    default: "none: all is kept in memory, and gone when the server stops",
+    default: "none: everything is kept in memory, and is lost when the server stops",
     help: "The database: sqlite://file.db, which is made when there is none, or postgres://user:password@host/name.",
 };
 

@@ -1,4 +1,4 @@
-//! The demo provider: plays Discord on this machine, so that a login works with nothing set up.
+//! The demo provider: imitates Discord on this machine, so that a login works with nothing set up.
 //!
 //! It lets everybody in and is strict otherwise: a client that works here works elsewhere. What
 //! every authorization server checks is in [`authorization`](crate::authorization); here is the

@@ -39,8 +39,8 @@
 //! }
 //!
 //! async fn auth(State(oauth): State<OAuth>, cookies: Cookies, callback: Params) -> Result<String> {
-//!     let code = oauth.verify(&cookies, &callback)?;
-//!     let login = oauth.exchange(code).await?;
+//!     let verified = oauth.verify(&cookies, &callback)?;
+//!     let login = oauth.exchange(verified).await?;
 //!     let user = oauth.identity(&login.token).await?;
 //!     Ok(format!("Hello, {}", user.name))
 //! }

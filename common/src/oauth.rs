@@ -5,8 +5,9 @@
 //! 3. [`OAuth::exchange`] redeems the code for a token;
 //! 4. [`OAuth::identity`] asks who the user is.
 //!
-//! Each step takes what the previous step returned, so they cannot be called in a wrong order.
-//! Later come [`OAuth::userinfo`], [`OAuth::refresh`] and [`OAuth::revoke`].
+//! [`OAuth::exchange`] takes only what [`OAuth::verify`] returned, so the checks cannot be skipped.
+//! Later come [`OAuth::userinfo`], [`OAuth::refresh`] and [`OAuth::revoke`]. Each step that the log
+//! and `GET /flow` tell is two functions, one of which does it and the other tells it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +36,8 @@ mod userinfo;
 const LOGIN_LIFETIME: Duration = Duration::from_mins(10);
 /// How many logins one browser may have in progress, each in a tab of its own.
 const MAX_LOGINS: usize = 5;
-/// How many used states are remembered, so that none works twice.
+/// How many used states are remembered, so that none works twice; more than that, and the oldest is
+/// forgotten before its ten minutes are over.
 const MAX_USED_STATES: usize = 10_000;
 
 /// A client of one provider. Cheap to clone.
@@ -135,8 +137,9 @@ impl OAuth {
         nonce: Option<String>,
     ) -> Result<Redirect> {
         // PKCE: an attacker who steals the code cannot redeem it without the verifier, of which the
-        // provider sees only a hash (RFC 7636). State: ties the callback to this browser; otherwise
-        // an attacker could log a victim in to the attacker's account (RFC 6749, section 10.12).
+        // browser carries only a hash, and cannot have us redeem it in a login of their own (RFC
+        // 7636; RFC 9700, section 4.5). State: ties the callback to this browser; otherwise an
+        // attacker could log a victim in to the attacker's account (RFC 6749, section 10.12).
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = self.0.client.authorize_url(CsrfToken::new_random);
         if let Some(nonce) = &nonce {
@@ -192,8 +195,9 @@ impl OAuth {
         // here.
         let state = callback.get("state").ok_or(Error::StateMismatch)?;
         let login = self.take(cookies, state).ok_or(Error::StateMismatch)?;
-        // Each of several providers has its own redirect URI, to which its callback must come. This
-        // stops a provider from passing its code off as that of another (RFC 9700, section 4.4).
+        // Each of several providers has its own redirect URI, whose route uses its own `OAuth`: a
+        // malicious provider cannot have us redeem the code of another at its own token endpoint
+        // (mix-up: RFC 9700, section 4.4).
         if login.redirect_uri != self.0.redirect_uri {
             return Err(Error::StateMismatch);
         }
@@ -201,7 +205,7 @@ impl OAuth {
         let provider = &self.0.provider;
         let is_right_issuer = match (callback.get("iss"), &provider.issuer) {
             (Some(iss), Some(issuer)) => iss == issuer,
-            (Some(_), None) => true,
+            (Some(_), None) => true, // nothing to compare it with
             (None, _) => !provider.always_sends_iss,
         };
         if !is_right_issuer {
@@ -223,8 +227,9 @@ impl OAuth {
 
     /// Takes and deletes the pending login of this state.
     ///
-    /// The state is in the name of its cookie, and the encryption covers the name: only the browser
-    /// in which we set that cookie can finish that login.
+    /// The state is in the name of its cookie, and the encryption covers the name: no other value is
+    /// accepted there, so only a browser that has this very cookie can finish this login. How old
+    /// it is was encrypted with it.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<PendingLogin> {
         let name = cookie_name(state);
         let login = self.0.cookie_keys.decrypt(cookies, &name);

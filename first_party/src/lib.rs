@@ -148,7 +148,7 @@ async fn endpoint2(_: AnyOf<{ OTHER | THIRD }>) -> Json<&'static str> {
     tag = "endpoints",
     path = "/endpoint3",
     summary = "Greets everyone",
-    description = "It looks at no token.",
+    description = "It requires no token.",
     responses((status = 200, description = "A greeting", body = String, content_type = "application/json"))
 )]
 pub async fn endpoint3() -> Json<&'static str> {

@@ -134,5 +134,5 @@ async fn the_example_client_credentials_leaks_no_secret() {
         server.token(&good, &[form, body].concat()).await.status,
         400
     );
-    server.assert_silent("a client proved who it is", 9);
+    server.assert_silent("a client authenticated and got a token for itself", 9);
 }

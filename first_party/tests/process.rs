@@ -72,7 +72,7 @@ async fn a_secret_in_the_file_is_read_byte_for_byte_or_rejected_by_name() {
             panic!("{secret} {lines:#?}")
         };
         assert!(
-            line.starts_with("JWT_SECRET has a character with a meaning"),
+            line.starts_with("JWT_SECRET has a character with a special meaning"),
             "{line}"
         );
         assert!(!line.contains("0123"), "{line}");

@@ -587,7 +587,7 @@ async fn the_implicit_form_accepts_the_same_users() {
     for (username, password, reason) in [
         ("johndoe", "wrong", "Incorrect username or password"),
         ("alice", "password456", "Inactive user"),
-        ("client:x", "x", "no user name begins like this"),
+        ("client:x", "x", "user names must not begin with client:"),
     ] {
         let answer = submit(username, password).await;
         assert_eq!(

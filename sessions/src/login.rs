@@ -36,8 +36,8 @@ pub async fn auth(
     session: SessionCookies,
     callback: Params,
 ) -> Result<Redirect> {
-    let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
-    let login = oauth.exchange(code).await?; // step 3: the code for a token
+    let verified = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
+    let login = oauth.exchange(verified).await?; // step 3: the code for a token
     let identity = oauth.identity(&login.token).await?; // step 4: whose token it is
     // Replace this with your own: find the account of (provider, subject), or create it. Never by
     // name or e-mail address, which change hands.

@@ -181,7 +181,7 @@ async fn a_login_with_two_slow_steps_is_504() {
     assert_eq!(answer.status, 504, "{}", answer.body);
     assert_eq!(
         answer.json()["detail"],
-        "this takes too long; please try again"
+        "this took too long; please try again"
     );
     assert_eq!(
         (slow.heard().len(), silent.heard().len()),

@@ -191,6 +191,9 @@ async fn every_way_a_session_can_fail_leaks_no_secret_and_forges_no_line() {
     }
     person.secrets.see_requests(&provider.seen());
     let (said, secrets) = person.stop();
-    assert!(said.contains("the token could not be revoked"), "{said}");
+    assert!(
+        said.contains("the provider did not revoke the token"),
+        "{said}"
+    );
     secrets.assert_unsaid(&said, 30);
 }

@@ -584,10 +584,10 @@ fn where_others_can_log_in_the_admin_and_the_database_must_be_named() {
     const ADMIN: (&str, &str) = ("ADMIN", "github:1234");
     let file = format!("sqlite://{}", new_file("in-public").display());
     let database = ("DATABASE_URL", &*file);
-    let no_admin = "error: ADMIN is missing; others can log in here, so name who becomes Admin, as \
-                    provider:subject";
-    let no_database = "error: DATABASE_URL is missing; others can log in here, so name what keeps \
-                       what each may do, such as sqlite://permissions.db";
+    let no_admin = "error: ADMIN is missing; others can log in here, so name the account that \
+                    becomes Admin, as provider:subject";
+    let no_database = "error: DATABASE_URL is missing; others can log in here, so name a database \
+                       for the permissions, such as sqlite://permissions.db";
     let binary = program::example("sessions", "permissions");
     for bind_addr in ["0.0.0.0:0", "127.0.0.1:0"] {
         let vars = [

@@ -251,7 +251,7 @@ async fn an_unknown_provider_is_404_and_nobody_is_logged_in_without_a_login() {
         let answer = browser.get(url(&server, path)).await;
         assert_eq!(
             (answer.status, &answer.json()["detail"]),
-            (404, &json!("There is no such provider here"))
+            (404, &json!("this provider is not set up here"))
         );
     }
     browser.get(url(&server, "/login/demo")).await;
@@ -277,7 +277,10 @@ async fn an_answer_of_one_provider_is_refused_at_the_other() {
         assert_eq!(refused.status, 400);
         // We refuse it: the other provider, which may be an attacker's, never sees the code.
         let detail = refused.json()["detail"].to_string();
-        assert!(detail.contains("was not started here"), "{detail}");
+        assert!(
+            detail.contains("was not started in this browser"),
+            "{detail}"
+        );
         assert_eq!(browser.get(url(&server, "/users/me")).await.status, 401);
 
         assert_eq!(before.clone().get(&callback).await.location(), "/users/me");

@@ -9,8 +9,7 @@ use super::OAuth;
 use crate::{Error, Result, http::HttpError};
 
 impl OAuth {
-    /// What a failed token request means for the user. Only the `Display` of the error is
-    /// logged: its `Debug` shows the token response.
+    /// What a failed token request means for the user.
     pub(super) fn token_error(
         &self,
         error: RequestTokenError<HttpError, BasicErrorResponse>,
@@ -45,6 +44,7 @@ impl OAuth {
                     serde_json::from_slice(&body).map_err(neither)?;
                 response.error().clone()
             }
+            // `Display`: the `Debug` of this error would put the token response into the log.
             other => return Err(Error::Provider(format!("its token endpoint: {other}"))),
         };
         let own_name = |(name, _): &&(_, _)| code.as_ref() == *name;

@@ -41,7 +41,9 @@ async fn a_login_that_a_sibling_host_planted_is_not_finished() {
     assert!(sent.contains(&format!("\\xe2\\x80\\x80{cookie}")), "{sent}");
     assert_eq!(sent.matches("__Host-").count(), 1, "{sent}");
     browser.open(&callback).await;
-    browser.see("this login was not started here").await;
+    browser
+        .see("this login was not started in this browser")
+        .await;
     assert_eq!(provider.token_requests(), 0, "nobody was logged in");
 
     // The victim's own login still works.
@@ -52,7 +54,9 @@ async fn a_login_that_a_sibling_host_planted_is_not_finished() {
         .await;
     browser.see(LOGGED_IN).await;
     browser.open(&callback).await;
-    browser.see("this login was not started here").await;
+    browser
+        .see("this login was not started in this browser")
+        .await;
     assert_eq!(provider.token_requests(), 1);
     browser.close().await;
 }

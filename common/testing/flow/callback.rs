@@ -16,7 +16,7 @@ use tower_cookies::Cookies;
 use crate::{SUCCESS, app};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const NOT_STARTED_HERE: &str = "this login was not started in this browser, has expired or was already used; please start again, with cookies allowed";
+const NOT_STARTED_HERE: &str = "this login was not started in this browser, has expired or was already used; please start again, with cookies enabled";
 
 fn is_refused(answer: &Answer) {
     assert_eq!(answer.status, 400, "{} {}", answer.url, answer.body);

@@ -85,7 +85,7 @@ async fn a_login_that_fails_shows_where_and_why() {
     let (_, stopped) = replay
         .split_once("It stopped here: ")
         .expect("where it stopped");
-    assert!(stopped.starts_with("this login was not started here"));
+    assert!(stopped.starts_with("this login was not started in this browser"));
     assert!(stopped.contains("OAuth::verify in common/src/oauth.rs"));
 
     let login = browser.get(url(&server, "/login")).await;

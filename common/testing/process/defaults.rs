@@ -30,7 +30,7 @@ fn a_server_that_other_machines_can_reach_says_so() {
         let bound = program.addr();
         assert!(bound.ip().is_unspecified(), "{bound}");
         let said = program.stop();
-        let warning = format!("WARN BIND_ADDR {bound} ");
+        let warning = format!("WARN other machines can reach this server: BIND_ADDR is {bound}\n");
         assert!(said.contains(&warning), "{said}");
     }
 }

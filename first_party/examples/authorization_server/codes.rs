@@ -134,7 +134,7 @@ impl Server {
         }
         tx.commit().await?;
         tracing::info!(
-            "5/5 the client proves who it is, and that it began this login; we sign tokens for [{}]",
+            "5/5 the client authenticates and proves that it started this login; we sign tokens for [{}]",
             tokens.scope
         );
         Ok(tokens)
@@ -206,7 +206,7 @@ async fn revoke_redeemed(
     const SQL: &str = "DELETE FROM authorization_grants WHERE code_hash = $1 AND client_id = $2";
     let query = sqlx::query(SQL).bind(hash(code)).bind(&client.id);
     if query.execute(&mut **tx).await?.rows_affected() > 0 {
-        tracing::warn!("a code was used a second time: all that came from it is revoked");
+        tracing::warn!("a code was used a second time: every token that came from it is revoked");
     }
     Ok(())
 }

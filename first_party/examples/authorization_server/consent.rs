@@ -49,7 +49,7 @@ pub async fn decide(
     // The form came back through the browser, so all of it is checked again.
     let request = server.check(params)?;
     if !allowed {
-        tracing::info!("3/5 the user denies it; nothing is remembered");
+        tracing::info!("3/5 the user denies access; nothing is remembered");
         return Ok(request
             .oauth
             .redirect_with_error(ACCESS_DENIED)

@@ -71,7 +71,7 @@ impl Server {
         tokens.refresh_token = Some(issue(&mut tx, &grant.id).await?);
         tx.commit().await?;
         tracing::info!(
-            "a refresh token was used and replaced; the new token opens [{}]",
+            "a refresh token was used and replaced; the new access token is for [{}]",
             tokens.scope
         );
         Ok(tokens)

@@ -63,7 +63,7 @@ const OWN: &[Setting] = &[
     Setting {
         name: "RESOURCES",
         default: "PUBLIC_URL",
-        help: "The audiences that tokens can have (RFC 8707), separated by spaces; the first is that of a token for which none is named.",
+        help: "The audiences that tokens can have (RFC 8707), separated by spaces; the first is used for tokens whose request names none.",
     },
 ];
 
@@ -127,7 +127,7 @@ fn resources(settings: &mut Settings) -> Vec<String> {
     if !resources.iter().all(is_good) {
         settings.problem(
             "RESOURCES",
-            "has one that is no absolute URI, or has a #fragment",
+            "contains one that is not an absolute URI, or that has a #fragment",
         );
     }
     resources

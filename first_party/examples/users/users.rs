@@ -203,7 +203,7 @@ impl Users {
         };
         if !settings.is_loopback() && users.has_published_passwords().await.unwrap_or(true) {
             let what = "has users with the passwords of the README; before others can reach this \
-                        server, change or delete johndoe and alice in a file";
+                        server, change or delete johndoe and alice in a database file";
             settings.problem("DATABASE_URL", what);
             return None;
         }

@@ -17,8 +17,8 @@ pub async fn auth(
     session_cookies: SessionCookies,
     callback: Params,
 ) -> Result<Redirect> {
-    let code = oauth.verify(&cookies, &callback)?;
-    let login = oauth.exchange(code).await?;
+    let verified = oauth.verify(&cookies, &callback)?;
+    let login = oauth.exchange(verified).await?;
     let identity = oauth.identity(&login.token).await?;
     let account = accounts.find_or_create(&identity).await?;
     accounts.appoint_admin(&account, admin.as_deref()).await?;

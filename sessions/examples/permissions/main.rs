@@ -88,7 +88,7 @@ pub struct Permissions {
 const ADMIN_SETTING: Setting = Setting {
     name: "ADMIN",
     default: "none: the first account becomes Admin; required where others can log in",
-    help: "Who becomes Admin at login, as provider:subject, such as demo:1234567890.",
+    help: "The account that becomes Admin at login, as provider:subject, such as demo:1234567890.",
 };
 
 impl FromSettings for Permissions {
@@ -105,7 +105,8 @@ impl FromSettings for Permissions {
         // Users of another provider cannot log in here.
         let is_of_provider = |admin: &String| admin.starts_with(&format!("{provider}:"));
         if !admin.as_ref().is_none_or(is_of_provider) {
-            let what = format!("is not {provider}: and a user's id there ({provider}:1234)");
+            let what =
+                format!("is not {provider}: followed by a user's id there ({provider}:1234)");
             settings.problem("ADMIN", what);
         }
         Some(Self {
@@ -122,12 +123,13 @@ fn refuse_defaults_in_public(settings: &mut Settings) {
     const REQUIRED: [(&str, &str); 2] = [
         (
             "ADMIN",
-            "is missing; others can log in here, so name who becomes Admin, as provider:subject",
+            "is missing; others can log in here, so name the account that becomes Admin, as \
+             provider:subject",
         ),
         (
             "DATABASE_URL",
-            "is missing; others can log in here, so name what keeps what each may do, such as \
-             sqlite://permissions.db",
+            "is missing; others can log in here, so name a database for the permissions, such \
+             as sqlite://permissions.db",
         ),
     ];
     if !settings.is_loopback() {

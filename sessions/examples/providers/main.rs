@@ -140,7 +140,7 @@ async fn auth(
 ) -> Result<Redirect> {
     let (login, identity) = choice.finish(&cookies, &callback).await?;
     let account = providers.accounts.find_or_create(&identity).await?;
-    tracing::info!("the account is number {}", account.id);
+    tracing::info!("account {} has logged in", account.id);
     session.begin(identity, login.token)?;
     Ok(Redirect::to("/users/me"))
 }

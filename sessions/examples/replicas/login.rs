@@ -41,8 +41,8 @@ pub async fn auth(
     callback: Params,
 ) -> Result<Redirect> {
     let oauth = &replica.oauth;
-    let code = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
-    let login = oauth.exchange(code).await?; // step 3: the code for a token
+    let verified = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
+    let login = oauth.exchange(verified).await?; // step 3: the code for a token
     let identity = oauth.identity(&login.token).await?; // step 4: whose token it is
     let browser = headers.get(header::USER_AGENT);
     let browser = browser.and_then(|name| name.to_str().ok());

@@ -47,7 +47,9 @@ async fn a_user_who_only_clicks_reaches_the_end_of_the_walkthrough() {
     assert_closed(&browser).await;
 
     browser.press("/flow").await;
-    browser.see("4/4 we use the token to ask the demo provider").await;
+    browser
+        .see("4/4 we use the token to ask the demo provider")
+        .await;
     browser.see("A revocation").await;
     browser.assert_well_made().await;
 

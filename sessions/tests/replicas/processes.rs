@@ -159,7 +159,7 @@ async fn a_redis_with_an_untrusted_certificate_is_refused() {
 
     let refuses = process(&provider, &url, &[]);
     assert_503(&Browser::new().get(refuses.join("/readyz")).await);
-    assert!(refuses.stop().contains("REDIS_URL cannot be used yet"));
+    assert!(refuses.stop().contains("Redis cannot be reached yet"));
     let trusts = process(&provider, &url, &trusted);
     assert_eq!(Browser::new().get(trusts.join("/readyz")).await.status, 200);
     fs::remove_file(file).unwrap();

@@ -63,7 +63,8 @@ impl Redis {
             return None;
         };
         if url.starts_with("redis://") && !is_this_machine(&url) {
-            let what = "REDIS_URL does not use TLS: anyone on the network can read its password; use rediss://";
+            let what = "REDIS_URL does not use TLS: anyone on the network can read its password; \
+                        use rediss://";
             settings.warning(what.into());
         }
         if let Err(Error::Database(why)) = redis.check().await {
