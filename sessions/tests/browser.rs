@@ -100,7 +100,7 @@ async fn the_back_button_repeats_no_login_and_undoes_no_logout() {
     browser.see("\"username\":\"demo\"").await;
     browser.back().await;
     browser.press("Allow").await;
-    browser.see("it has expired or was used").await;
+    browser.see("has expired or was already used").await;
     browser.press("Continue from the start page").await;
     browser.see("You are logged in as demo").await;
 
