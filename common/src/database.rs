@@ -47,7 +47,7 @@ const PARAMETERS: [&str; 12] = [
     "user",
 ];
 
-/// Opens what `DATABASE_URL` says and brings the tables of this program up to date, as [`migrate`]
+/// Opens what `DATABASE_URL` names and brings the tables of this program up to date, as [`migrate`]
 /// does.
 ///
 /// Returns `None` after recording a problem.
@@ -79,8 +79,8 @@ pub async fn open(
     opened.await.map_err(noted).ok()
 }
 
-/// Brings tables up to date. Each program keeps a list of its own of what was done, a table of this
-/// name, so that several can share a database.
+/// Brings tables up to date. Each program records its migrations in its own table, which has this
+/// name, so that several programs can share a database.
 pub async fn migrate(
     db: &AnyPool,
     list: &'static str,
@@ -144,8 +144,8 @@ async fn in_memory() -> sqlx::Result<AnyPool> {
     pool.connect_with(quiet("sqlite::memory:")?).await
 }
 
-/// sqlx itself switches foreign keys on and waits 5 s for another writer, and SQLite writes what was
-/// answered to the disk (`synchronous = FULL`).
+/// sqlx itself turns on foreign keys and waits 5 s for another writer. SQLite writes each commit to
+/// the disk before it reports success (`synchronous = FULL`).
 async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
     make_private(Path::new(path));
     if others_can_use(Path::new(path)) {
@@ -169,10 +169,10 @@ async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
                     read and change everything; add sslmode=verify-full";
         settings.warning(what.into());
     }
-    // The cryptography of TLS, unless the program has chosen another before.
+    // The cryptography for TLS, unless the program has already chosen another.
     let _ = ring::default_provider().install_default();
     let pool = AnyPoolOptions::new().after_connect(|connection, _| {
-        // As SQLite does: a request waits for another's lock, and not for ever.
+        // As with SQLite, a statement waits for another's lock, but not for ever.
         let wait = sqlx::query("SET lock_timeout = '5s'").execute(connection);
         Box::pin(async move { wait.await.map(drop) })
     });

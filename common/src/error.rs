@@ -51,7 +51,7 @@ pub enum Error {
     #[error("the provider rejected the login: {0}")]
     Refused(&'static str),
 
-    /// 400: the code or the refresh token was used, has expired or was issued to another client
+    /// 400: the code or the refresh token was used before, has expired or is another client's
     /// (`invalid_grant`, RFC 6749, section 5.2).
     #[error("the provider did not accept the code; please start again")]
     GrantRefused,

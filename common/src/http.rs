@@ -44,7 +44,7 @@ impl Http {
         // The cryptography for TLS, unless the program has already chosen another.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
-            // A redirect followed would carry the code and the client secret to wherever it says.
+            // To follow a redirect would send the code and the client secret wherever it points.
             .redirect(Policy::none())
             .referer(false)
             .connect_timeout(Duration::from_secs(5))
@@ -129,7 +129,7 @@ impl From<reqwest::Error> for HttpError {
         if error.is_timeout() {
             return Self::Timeout;
         }
-        // The sources say what happened; the URL may have a query that is nobody's business.
+        // The sources say what happened; the URL may have a query with secrets in it.
         let error = error.without_url();
         let sources = iter::successors(error.source(), |&source| source.source());
         let sources = sources.map(ToString::to_string);

@@ -61,7 +61,7 @@
 //! A server that issues tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
 //! clients, [`authorization`] for their codes, [`expiring`] for values that expire.
 //!
-//! The OAuth client is behind the feature `client`, as `first_party` does without it; the OpenID
+//! The OAuth client is behind the feature `client`, as `first_party` needs none; the OpenID
 //! demo provider is behind `oidc`, a database behind `database`, codes behind `authorization`. Test
 //! support is a crate of its own, `common/testing`.
 

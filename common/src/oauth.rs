@@ -7,7 +7,7 @@
 //!
 //! [`OAuth::exchange`] takes only what [`OAuth::verify`] returned, so the checks cannot be skipped.
 //! Later come [`OAuth::userinfo`], [`OAuth::refresh`] and [`OAuth::revoke`]. Each step that the log
-//! and `GET /flow` tell is two functions, one of which does it and the other tells it.
+//! and `GET /flow` show is two functions: one performs it, and the other reports it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -228,8 +228,8 @@ impl OAuth {
     /// Takes and deletes the pending login of this state.
     ///
     /// The state is in the name of its cookie, and the encryption covers the name: no other value is
-    /// accepted there, so only a browser that has this very cookie can finish this login. How old
-    /// it is was encrypted with it.
+    /// accepted there, so only a browser that has this very cookie can finish this login. Its
+    /// expiry was encrypted with it.
     fn take(&self, cookies: &Cookies, state: &str) -> Option<PendingLogin> {
         let name = cookie_name(state);
         let login = self.0.cookie_keys.decrypt(cookies, &name);

@@ -74,7 +74,7 @@ impl Token {
     /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
     ///
     /// `asked` is when it was requested, in Unix seconds. Its lifetime begins then or later.
-    /// Counted from its arrival, it would be used for a moment after it has expired.
+    /// If it were counted from the arrival, the token would be used for a moment after its expiry.
     ///
     /// # Errors
     /// [`Error::Provider`].

@@ -27,7 +27,7 @@ use first_party::{
     token::{CLIENT, TokenResponse, Tokens},
 };
 
-/// How many characters a client secret has at least where others can try to guess it.
+/// The minimum length of a client secret, in characters, where others can try to guess it.
 const MIN_SECRET: usize = 32;
 
 fn main() -> ExitCode {

@@ -49,7 +49,7 @@ pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenRespon
     });
 }
 
-/// A token request that has been rejected: nothing leads to it, so it is a flow of its own.
+/// A token request that has been rejected: nothing leads to it, so it becomes a separate flow.
 pub fn password_refusal(tokens: &Tokens, request: &Parameters, refusal: &Response) {
     let flow = tokens.flows().flow(PASSWORD, &random_token());
     flow.stop(reason(refusal), TOKEN_REQUEST, |draw| {

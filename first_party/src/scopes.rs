@@ -14,7 +14,7 @@ use crate::{
     token::{Claims, Tokens},
 };
 
-/// The scopes and what each is for. Add yours here: all else follows.
+/// The scopes and what each is for. Add yours here; everything else is derived from this list.
 pub const SCOPES: [(&str, &str); 3] = [
     ("some.scope", "Can access endpoint1"),
     ("other.scope", "Can access endpoint2"),

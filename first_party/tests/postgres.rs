@@ -1,5 +1,5 @@
-//! The tests of the examples with a database once more, on Postgres; and what several processes and
-//! a network add.
+//! Runs the tests of the examples with a database again, on Postgres, and tests what several
+//! processes and a network add.
 
 #![expect(
     clippy::duplicate_mod,
@@ -23,7 +23,7 @@ fn assert_unavailable(answer: &Answer) {
 
 // check 249
 #[tokio::test]
-async fn two_processes_that_start_at_once_make_the_users_once() {
+async fn two_processes_that_start_at_once_create_the_users_once() {
     let url = Postgres::shared().database();
     let vars = [
         ("DATABASE_URL", &*url),
@@ -72,7 +72,7 @@ async fn all_programs_can_share_one_database() {
 
 // check 250
 #[tokio::test]
-async fn users_of_a_postgres_that_was_gone_go_on_without_a_restart() {
+async fn users_go_on_after_a_postgres_outage_without_a_restart() {
     let mut postgres = Postgres::start();
     let (server, _) = users_with(&[("DATABASE_URL", &postgres.database())]).await;
     let token = token_of_johndoe(&server).await;
@@ -88,7 +88,7 @@ async fn users_of_a_postgres_that_was_gone_go_on_without_a_restart() {
 
 // check 250 for A
 #[tokio::test]
-async fn a_postgres_that_is_gone_spends_neither_a_code_nor_a_refresh_token() {
+async fn a_postgres_outage_consumes_neither_a_code_nor_a_refresh_token() {
     let mut postgres = Postgres::start();
     let server = server_with(&[("DATABASE_URL", &postgres.database())]).await;
     let login = server.login(OFFLINE);
@@ -117,8 +117,8 @@ async fn a_postgres_that_is_gone_spends_neither_a_code_nor_a_refresh_token() {
     );
 }
 
-/// Both need the rows of the grant and of the token. In opposite orders, Postgres would have to end
-/// one of them.
+/// Both lock the row of the grant and that of the token. If they took them in opposite orders,
+/// they would deadlock, and Postgres would abort one of them.
 #[tokio::test]
 async fn a_refresh_and_a_revocation_at_once_do_not_block_each_other() {
     let server = server_with(&[("DATABASE_URL", &Postgres::shared().database())]).await;
@@ -139,7 +139,7 @@ async fn a_refresh_and_a_revocation_at_once_do_not_block_each_other() {
 }
 
 #[tokio::test]
-async fn a_name_that_postgres_cannot_store_is_a_wrong_name() {
+async fn a_name_that_postgres_cannot_store_is_rejected_as_a_wrong_name() {
     let (server, _) = users_with(&[("DATABASE_URL", &Postgres::shared().database())]).await;
     let answer = log_in(&server, "john\0doe", "secret123", "some.scope").await;
     assert_eq!(answer.status, 400, "{}", answer.body);

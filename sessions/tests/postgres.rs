@@ -1,5 +1,5 @@
-//! The tests of the examples with a database once more, on Postgres; and what several processes and
-//! a network add.
+//! Runs the tests of the examples with a database again, on Postgres, and tests what several
+//! processes and a network add.
 
 #![expect(
     clippy::duplicate_mod,
@@ -32,16 +32,16 @@ const OTHER: &str = "hostaddr=::ffff:127.0.0.1";
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Two servers with one database and one secret, as two processes have them.
+/// Two servers that share a database and a secret, as two processes would.
 async fn two_servers() -> [Arc<Server>; 2] {
     let database = Postgres::shared().database();
     let vars = [("DATABASE_URL", &*database), ("SESSION_SECRET", SECRET)];
-    // At once: one of them makes the tables.
+    // Both start at the same time, and only one of them may create the tables.
     let (one, other) = tokio::join!(start(app, &vars), start(app, &vars));
     [Arc::new(one), Arc::new(other)]
 }
 
-/// Logs in 32 times at once, at both in turn.
+/// Logs in 32 times at once, alternating between the servers.
 async fn first_logins(servers: &[Arc<Server>; 2], name: fn(usize) -> String) -> Vec<Browser> {
     let (new, mut logins) = (Browser::new(), JoinSet::new());
     for number in 0..32 {
@@ -53,7 +53,7 @@ async fn first_logins(servers: &[Arc<Server>; 2], name: fn(usize) -> String) -> 
 
 // check 249
 #[tokio::test]
-async fn of_32_first_logins_at_two_processes_there_is_one_account() {
+async fn thirty_two_first_logins_at_two_processes_create_one_account() {
     let servers = two_servers().await;
     for mut browser in first_logins(&servers, |_| "ada".into()).await {
         let users = users(&mut browser, &url(&servers[0], "")).await;
@@ -64,7 +64,7 @@ async fn of_32_first_logins_at_two_processes_there_is_one_account() {
 
 // check 249
 #[tokio::test]
-async fn of_32_first_users_at_two_processes_one_becomes_admin() {
+async fn only_one_of_32_first_users_at_two_processes_becomes_admin() {
     let servers = two_servers().await;
     let mut admins = Vec::new();
     for mut browser in first_logins(&servers, |number| format!("user{number}")).await {
@@ -79,11 +79,11 @@ async fn of_32_first_users_at_two_processes_one_becomes_admin() {
 
 // check 249
 #[tokio::test]
-async fn two_admins_who_dismiss_each_other_at_two_processes_leave_one() {
+async fn two_admins_who_revoke_each_other_at_two_processes_leave_one() {
     let [one, other] = two_servers().await;
     let (mut ada, mut bob) = (log_in(&one, "ada").await, log_in(&other, "bob").await);
     for _ in 0..40 {
-        // Who is left makes the other one an admin again.
+        // The remaining admin makes the other one an admin again; the other's request gets 403.
         change(&mut ada, &one, "PUT", (2, "Admin")).await;
         change(&mut bob, &other, "PUT", (1, "Admin")).await;
         tokio::join!(
@@ -100,7 +100,7 @@ async fn two_admins_who_dismiss_each_other_at_two_processes_leave_one() {
 
 // check 250
 #[tokio::test]
-async fn a_postgres_that_was_gone_is_used_again_without_a_restart() {
+async fn postgres_is_used_again_after_an_outage_without_a_restart() {
     let mut postgres = Postgres::start();
     let server = start(app, &[("DATABASE_URL", &postgres.database())]).await;
     let mut ada = log_in(&server, "ada").await;
@@ -115,7 +115,7 @@ async fn a_postgres_that_was_gone_is_used_again_without_a_restart() {
         assert_ne!(answer.header("retry-after"), "", "{path}");
     }
     let start_page = Browser::new().get(url(&server, "/")).await;
-    assert_eq!(start_page.status, 200, "which needs no database");
+    assert_eq!(start_page.status, 200, "the start page needs no database");
     postgres.start_again();
     assert_eq!(status(&mut ada, &server, "/admin").await, 200);
     log_in(&server, "bob").await;
@@ -123,7 +123,7 @@ async fn a_postgres_that_was_gone_is_used_again_without_a_restart() {
 
 // check 250
 #[tokio::test]
-async fn a_database_that_cannot_be_used_is_a_line_without_its_password() {
+async fn a_database_that_cannot_be_used_is_reported_in_one_line_without_its_password() {
     let good = Postgres::shared()
         .database()
         .replacen("//postgres", "//guarded", 1);
@@ -163,9 +163,9 @@ fn with_tls(host: &str, parameters: &str) -> String {
     format!("{}?{parameters}", url.replace("127.0.0.1", host))
 }
 
-// check 250: nor does anybody on the way play the database.
+// check 250: nobody between the server and the database can impersonate the database.
 #[tokio::test]
-async fn verify_full_wants_a_certificate_of_this_host_from_this_authority() {
+async fn verify_full_requires_a_certificate_for_this_host_from_this_authority() {
     let root = format!("sslrootcert={}", Postgres::shared().certificate());
     let good = with_tls("localhost", &format!("sslmode=verify-full&{root}"));
     let server = start(app, &[("DATABASE_URL", &good)]).await;
@@ -195,7 +195,7 @@ async fn verify_full_wants_a_certificate_of_this_host_from_this_authority() {
 }
 
 #[tokio::test]
-async fn a_database_on_another_machine_that_proves_nothing_is_warned_about() {
+async fn an_unverified_database_on_another_machine_is_warned_about() {
     let root = format!("sslrootcert={}", Postgres::shared().certificate());
     let verified = format!("sslmode=verify-ca&{root}");
     for (address, parameters, warns) in [

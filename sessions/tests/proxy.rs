@@ -1,5 +1,5 @@
-//! Three real replicas behind a real nginx, as `nginx.conf` has it, and behind Caddy: HTTPS for
-//! browsers, HTTP for the servers.
+//! Three real replicas behind a real nginx with `nginx.conf`, and behind Caddy: HTTPS for browsers,
+//! HTTP for the servers.
 
 #[path = "proxy/gate.rs"]
 mod gate;
@@ -22,7 +22,7 @@ use testing::{
 
 const SERVER: &str = env!("CARGO_BIN_EXE_sessions");
 
-/// What anyone can send, and what a server that trusts its proxy's headers would believe.
+/// Headers that anyone can send, and that a server which trusts its proxy's headers would believe.
 const FORGED: [(&str, &str); 9] = [
     ("forwarded", "for=192.0.2.1;host=evil.example;proto=http"),
     ("x-forwarded-for", "127.0.0.1"),
@@ -66,7 +66,7 @@ async fn a_person_logs_in_refreshes_and_logs_out_over_https() {
 
 // check 251
 #[tokio::test]
-async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
+async fn a_login_begins_on_one_replica_and_continues_on_the_others() {
     let provider = Provider::start().await;
     let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
@@ -95,13 +95,13 @@ async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
     assert_eq!(
         browser.cookie_names(),
         ["__Host-session", "__Host-token"],
-        "the login is over"
+        "the cookies of the login are gone"
     );
 }
 
 // check 251
 #[tokio::test]
-async fn a_replica_that_dies_takes_nobody_with_it() {
+async fn a_replica_that_dies_logs_nobody_out() {
     let provider = Provider::start().await;
     let mut fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut browser = fleet.browser();
@@ -135,7 +135,7 @@ async fn forged_headers_change_nothing_behind_nginx() {
 
 // check 253
 #[tokio::test]
-async fn the_longest_cookies_path_and_state_pass_and_more_is_a_client_error() {
+async fn the_longest_cookies_path_and_state_pass_and_longer_ones_are_a_client_error() {
     let long = "a".repeat(2_850);
     let user = json!({ "id": "i".repeat(255), "name": "\u{1d11e}".repeat(100) });
     let reply = Reply::json(200, &user);
@@ -189,9 +189,9 @@ async fn accepts_20_kb_of_cookies_and_no_more(fleet: &Fleet, browser: &mut Brows
     }
 }
 
-/// The limit that `nginx.conf` sets: 20 at once, and then one every two seconds.
+/// `nginx.conf` allows one login every two seconds, and a burst of 20 beyond that.
 #[tokio::test]
-async fn whoever_begins_login_after_login_has_to_wait() {
+async fn a_client_that_starts_too_many_logins_has_to_wait() {
     let provider = Provider::start().await;
     let fleet = Fleet::behind_nginx(SERVER, &provider, &[]).await;
     let mut statuses = Vec::new();
@@ -239,7 +239,7 @@ async fn ignores_forged_headers(fleet: &Fleet) {
     let index = send_forged(&mut browser, Method::GET, &fleet.url("/")).await;
     assert!(!index.body.contains("evil"), "{}", index.body);
     let privileged = send_forged(&mut browser, Method::GET, &fleet.url("/")).await;
-    assert_eq!(privileged.status, 200, "the path is that of the request");
+    assert_eq!(privileged.status, 200, "the path is the one requested");
 
     let done = come_back(fleet, &mut browser, &login).await;
     assert_eq!(done.location(), "/users/me");
@@ -247,7 +247,7 @@ async fn ignores_forged_headers(fleet: &Fleet) {
     let logout = logout.header(header::ORIGIN, "https://evil.example");
     assert_eq!(browser.send(logout).await.status, 403);
     let flow = send_forged(&mut browser, Method::GET, &fleet.url("/flow")).await;
-    assert_eq!(flow.status, 404, "it is for this machine alone");
+    assert_eq!(flow.status, 404, "the diagrams are for this machine only");
 }
 
 async fn send_forged(browser: &mut Browser, method: Method, url: &str) -> Answer {
@@ -261,13 +261,13 @@ fn forged(browser: &Browser, method: Method, url: &str) -> reqwest::RequestBuild
     FORGED.into_iter().fold(request, add)
 }
 
-/// Comes back from the provider, which has let the person in.
+/// Comes back from the provider with a code.
 async fn come_back(fleet: &Fleet, browser: &mut Browser, login: &Answer) -> Answer {
     let callback = callback_at(&fleet.origin, login, "code=good");
     browser.get(callback).await
 }
 
-/// A provider where the person is logged in already and has allowed everything.
+/// A provider at which the user is already logged in and has allowed everything.
 fn allow_at_once(seen: &testing::provider::Seen) -> Option<Reply> {
     let url = format!("https://provider.example{}", seen.path);
     let back = param_of(&url, "redirect_uri");

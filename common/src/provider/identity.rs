@@ -23,7 +23,7 @@ impl Provider {
     /// required: anything else is null at some provider.
     pub fn identify(&self, user: &Map<String, Value>) -> Result<Identity> {
         let text = |name: &&str| match user.get(*name)? {
-            // Postgres has no NUL in a text.
+            // Postgres cannot store a NUL in a string.
             Value::String(text) if !text.is_empty() && !text.contains('\0') => Some(text.clone()),
             // Whole numbers only: as floating point, two large ones can be the same.
             Value::Number(number) if !number.is_f64() => Some(number.to_string()),

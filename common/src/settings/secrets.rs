@@ -31,7 +31,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// New ones, which are lost when this process ends.
+    /// A new random secret, which is lost when this process ends.
     pub fn random() -> Self {
         Self::from(format!("{}{}", random_token(), random_token()))
     }

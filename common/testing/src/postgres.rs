@@ -15,11 +15,11 @@ use std::{
 
 use crate::redis::free_port;
 
-/// Who asks for a password, and who does not.
+/// Which user needs a password: `guarded` does, everybody else does not.
 const HBA: &str = "host all guarded all scram-sha-256\nhost all all all trust\n";
 
-/// Runs until its input ends, as it does with the test, however that ends; removes the folder then.
-/// A line instead of the end keeps the folder.
+/// Runs Postgres until its standard input is closed, which happens however the test ends, and then
+/// removes the folder. If it reads a line first, it stops Postgres and keeps the folder.
 const SCRIPT: &str = r#"
 "$1"postgres -D "$2/data" -k "$2" -h 127.0.0.1 -p "$3" -c fsync=off -c max_connections=200 \
     -c hba_file="$2/hba.conf" -c ssl=on -c ssl_cert_file="$2/tls.crt" -c ssl_key_file="$2/tls.key" \
@@ -27,7 +27,7 @@ const SCRIPT: &str = r#"
 if read -r _; then kill -INT $!; wait; else kill -INT $!; wait; rm -rf "$2"; fi
 "#;
 
-/// A Postgres on a port and in a folder of its own. It ends when this is dropped.
+/// A Postgres with its own port and folder. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Postgres {
     /// Where it listens.
@@ -37,13 +37,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The one of this test binary: for tests that do not stop it.
+    /// The one that all tests of this binary share, unless they stop it.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(Self::start)
     }
 
-    /// Starts one, and waits until it answers.
+    /// Starts one, and waits until it accepts connections.
     ///
     /// # Panics
     /// When Postgres is not installed.
@@ -93,7 +93,7 @@ impl Postgres {
         this
     }
 
-    /// A new database: its URL, for `DATABASE_URL`. Its password is one that nobody asks for.
+    /// Creates a database and returns its URL for `DATABASE_URL`, whose password is not checked.
     pub fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -102,8 +102,8 @@ impl Postgres {
         format!("postgres://postgres:hunter2@127.0.0.1:{port}/{name}?sslmode=disable")
     }
 
-    /// The certificate that it shows, which nobody signed: the path of a PEM file, for `sslrootcert`.
-    /// It is that of `localhost`.
+    /// The path of its certificate, a PEM file, for `sslrootcert`. It is self-signed, and for
+    /// `localhost` only.
     pub fn certificate(&self) -> String {
         self.folder.join("tls.crt").display().to_string()
     }
@@ -119,7 +119,7 @@ impl Postgres {
         done(psql.args(["-v", "ON_ERROR_STOP=1", "-c", statement]));
     }
 
-    /// Ends every connection, as a proxy or an administrator does.
+    /// Ends every connection, as a proxy or an administrator may do.
     pub fn cut_connections(&self) {
         self.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -127,20 +127,18 @@ impl Postgres {
         );
     }
 
-    /// Stops it, with all connections.
+    /// Stops it and closes all connections. Its data stay.
     ///
     /// # Panics
-    /// When it has ended before.
+    /// When it has already stopped.
     pub fn stop(&mut self) {
         let input = self.process.stdin.as_mut().expect("its input");
         input.write_all(b"keep the folder\n").expect("it runs");
         self.process.wait().expect("a process");
     }
 
-    /// Starts it again, with what it has kept.
-    ///
-    /// # Panics
-    /// When somebody else has its port.
+    /// Starts it again, with the data that it had. If another program has taken its port in the
+    /// meantime, this waits for ever or reaches that program.
     pub fn start_again(&mut self) {
         self.process = spawn(&self.folder, self.port);
     }
@@ -170,7 +168,7 @@ fn spawn(folder: &Path, port: u16) -> Child {
     process
 }
 
-/// As another user in place of root, as whom Postgres does not run.
+/// Runs a program as the user `postgres` if we are root, because Postgres refuses to run as root.
 fn not_root(program: &str) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -199,8 +197,8 @@ fn done(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {output:?}");
 }
 
-/// Where the programs of Postgres are, with a slash at the end; empty where they are in the `PATH`.
-/// Debian has a folder for each version.
+/// The folder of Postgres's programs, with a slash at the end; empty if they are on the `PATH`.
+/// Debian has a folder for each version; this is the newest.
 fn programs() -> &'static str {
     static PROGRAMS: OnceLock<String> = OnceLock::new();
     PROGRAMS.get_or_init(|| {

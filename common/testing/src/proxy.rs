@@ -15,7 +15,7 @@ use crate::{Browser, program::Program, provider::Provider};
 
 /// The host name of the application, instead of the one in the documentation.
 pub const HOST: &str = "app.example.test";
-/// The header in which nginx says here which replica has answered.
+/// The header in which nginx, in these tests, says which replica answered.
 pub const REPLICA: &str = "x-replica";
 /// The configuration that we tell people to put in front of three replicas.
 const NGINX: &str = include_str!("../../../sessions/nginx.conf");
@@ -35,7 +35,7 @@ pub struct Fleet {
     certificate: String,
     binary: String,
     settings: Vec<(String, String)>,
-    /// Theirs, which nobody takes while one of them restarts.
+    /// The replicas' ports, which no other test takes while one of them restarts.
     ports: Vec<Port>,
     _proxy: Proxy,
 }
@@ -49,7 +49,7 @@ impl Fleet {
         Self::start(binary, &provider.settings_and(more), nginx).await
     }
 
-    /// Starts the replicas, with more settings, behind Caddy, which knows the first alone.
+    /// Starts the replicas, with more settings, behind Caddy, which knows only the first.
     ///
     /// # Panics
     /// When there is no Caddy.
@@ -174,7 +174,7 @@ impl Port {
     }
 }
 
-/// A folder for all that a proxy writes, which goes when this is dropped.
+/// A folder for everything that a proxy reads and writes. It is removed when this is dropped.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
@@ -193,7 +193,7 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a self-signed certificate, under the file names that certbot uses; returns it too.
+/// Writes a self-signed certificate under the file names that certbot uses, and returns it.
 fn certificate_in(folder: &Path) -> String {
     let own = rcgen::generate_simple_self_signed([HOST.to_owned()]);
     let own = own.expect("random numbers make a certificate");
@@ -228,7 +228,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     command
 }
 
-/// Replaces Debian's /etc/nginx/nginx.conf, for a process that any user may start.
+/// Stands in for Debian's /etc/nginx/nginx.conf, so that any user can start nginx.
 fn nginx_around(folder: &Path) -> String {
     let at = folder.display();
     let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
@@ -247,7 +247,7 @@ fn caddy(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
     let site = format!("https://{HOST}:{port} {{\n");
     let site = replace(CADDY, "app.example.com\n", &site);
     let site = replace(&site, "127.0.0.1:5000", &replicas[0].to_string());
-    // In addition, our own certificate, and no other port.
+    // The README's two lines, with our own certificate and no port other than this one.
     let file = format!(
         "{{\nadmin off\nauto_https disable_redirects\n}}\n\
          {site}bind 127.0.0.1\ntls {at}/fullchain.pem {at}/privkey.pem\n}}\n"

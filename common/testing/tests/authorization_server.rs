@@ -1,5 +1,5 @@
-//! The example `authorization_server`, and the other servers of this workspace that log in at it with
-//! the commands that its start prints: all of them are the real programs.
+//! The example `authorization_server`, and the other servers of this workspace, which log in there
+//! with the commands that it prints: all of them are the real programs.
 
 use std::{
     fs::File,
@@ -26,20 +26,20 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
 };
 
-/// The authorization server, and what passes on the wire before it.
+/// The authorization server, and the wire in front of it.
 struct AuthorizationServer {
     program: Program,
     public_url: String,
     wire: Wire,
-    /// The client and its secret, from the commands.
+    /// The client's secret, from the commands.
     secret: String,
     _wire: JoinSet<()>,
     /// The commands are for the ports that servers take when nothing is set.
     _ports: File,
 }
 
-/// Passes everything on, remembers the tokens, and has their clients believe that an access token
-/// has expired as soon as it is there: nobody has to wait ten minutes for a refresh.
+/// Passes everything on, remembers the tokens, and makes clients believe that an access token
+/// expires as soon as it arrives, so that no test has to wait ten minutes for a refresh.
 #[derive(Clone, Default)]
 struct Wire {
     target: Arc<Mutex<String>>,
@@ -76,7 +76,7 @@ impl Wire {
 }
 
 impl AuthorizationServer {
-    /// Starts it with no client set, so that it makes one and prints how to log in as it.
+    /// Starts it with no client set, so that it creates one and prints how to log in as this one.
     async fn start() -> Self {
         let ports = default_ports();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -109,7 +109,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Runs a command that it printed, to the letter, but with the program that is built already.
+    /// Runs a command exactly as it was printed, except that `cargo run` becomes the built program.
     fn run(&self, cargo_run: &str, program: &str) -> Program {
         let printed = self.program.started().lines();
         let commands: Vec<_> = printed.filter(|line| line.ends_with(cargo_run)).collect();
@@ -130,7 +130,7 @@ impl AuthorizationServer {
         self.wire.issued.lock().expect("no panic before").clone()
     }
 
-    /// Whether this server, asked by the client, still counts each token that it issued.
+    /// Whether each token that was issued is still active, as the server tells the client.
     async fn active(&self) -> Vec<bool> {
         let mut active = Vec::new();
         for tokens in self.issued() {
@@ -154,14 +154,15 @@ impl AuthorizationServer {
     }
 }
 
-/// Logs in as a person does; what the application says to the code.
+/// Logs in as a person does; returns the application's answer to the code.
 async fn log_in(browser: &mut Browser, login: &str) -> Answer {
     let login = browser.visit(login).await;
     let callback = allow(browser, login.location()).await;
     browser.visit(callback).await
 }
 
-/// The password and `Allow` at the authorization server; the URL by which it answers the client.
+/// Enters the password and presses Allow at the authorization server; returns the URL that it
+/// redirects the browser to.
 async fn allow(browser: &mut Browser, authorize: &str) -> String {
     let mut next = authorize.to_owned();
     for fields in [
@@ -189,7 +190,7 @@ async fn submit(browser: &mut Browser, page: &Answer, fields: &[(&str, &str)]) -
         .await
 }
 
-/// Logs out, and waits until the program has done what goes on after that.
+/// Logs out and stops the program, which first finishes its work in the background.
 async fn log_out(browser: &mut Browser, app: Program) {
     let answer = browser.post(app.join("/logout"), &[]).await;
     assert_eq!(answer.location(), "/");
@@ -228,12 +229,12 @@ async fn sessions_refreshes_and_revokes_at_the_authorization_server() {
     assert_eq!(server.issued().len(), 1);
     assert_eq!(server.active().await, [true; 2]);
 
-    // The token has expired, says the wire.
+    // The wire has made the token expire.
     let user = browser.get(app.join("/users/me")).await;
     assert_eq!(user.json()["sub"], "johndoe", "{}", user.body);
     assert_eq!(server.issued().len(), 2);
     let rotated = [true, false, true, true];
-    assert_eq!(server.active().await, rotated, "each works once");
+    assert_eq!(server.active().await, rotated, "the refresh token rotated");
 
     log_out(&mut browser, app).await;
     assert_eq!(server.active().await, [false; 4]);
@@ -241,7 +242,7 @@ async fn sessions_refreshes_and_revokes_at_the_authorization_server() {
 
 // check 230 for A S
 #[tokio::test]
-async fn providers_finds_the_authorization_server_and_revokes_there() {
+async fn providers_discovers_the_authorization_server_and_revokes_there() {
     let server = AuthorizationServer::start().await;
     let cargo_run = "cargo run -p sessions --example providers";
     let app = server.run(cargo_run, &example("sessions", "providers"));
@@ -259,9 +260,9 @@ async fn providers_finds_the_authorization_server_and_revokes_there() {
     assert!(!server.active().await.contains(&true));
 }
 
-/// Begins a login at the provider of an attacker, who sends the browser on to the honest server, as if
-/// the client had: the state and the challenge are those of this login. What the client then says to
-/// the honest answer.
+/// Begins a login at an attacker's provider, which sends the browser on to the honest server as if
+/// the client had: with the state and the challenge of this login. Returns the client's answer to
+/// the honest server's callback.
 async fn mix_up(
     server: &AuthorizationServer,
     attacker: &Provider,
@@ -285,7 +286,7 @@ fn assert_refused(answer: &Answer, attacker: &Provider) {
     assert_eq!(answer.status, 400, "{}", answer.body);
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("from another provider"), "{detail}");
-    assert_eq!(attacker.token_requests(), 0, "the attacker gets the code");
+    assert_eq!(attacker.token_requests(), 0, "the attacker got the code");
 }
 
 // check 228 for A S

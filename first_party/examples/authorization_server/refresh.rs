@@ -79,8 +79,8 @@ impl Server {
 }
 
 /// Marks a token of this client as used, if it is neither used nor expired: of several concurrent
-/// requests, only one changes the row. The grant's row comes first, as for whoever revokes it: in the other
-/// order each could wait for the other.
+/// requests, only one changes the row. The grant's row comes first, as in a revocation: in opposite
+/// orders, each could wait for the other.
 async fn claim(
     tx: &mut Transaction<'static, Any>,
     client: &Client,

@@ -1,4 +1,4 @@
-//! Which clients are registered, by the settings, and the commands that log in here as one of them.
+//! The registered clients, built in or from the settings, and the commands that log in as one.
 
 use common::{
     random_token,
@@ -123,7 +123,7 @@ fn uris(settings: &mut Settings, name: &str) -> Vec<String> {
     uris
 }
 
-/// Where the servers of this workspace are at their defaults.
+/// Where the other servers of this workspace listen by default.
 const APP: &str = "http://127.0.0.1:5000";
 
 /// The commands that let the other servers log in here. They set everything that matters, because a

@@ -2,7 +2,7 @@
 
 use common::{Params, error::OAuthError};
 
-/// The resources that an authorization request names, otherwise the first of the known ones. There
+/// The resources that an authorization request names, or else the first known one. There
 /// may be several; each token is for one.
 pub fn requested(params: &Params, known: &[String]) -> Result<String, OAuthError> {
     let requested = params.resources();

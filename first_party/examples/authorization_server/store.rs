@@ -20,8 +20,8 @@ const TABLES: [&str; 5] = [
     "DELETE FROM authorization_revoked_tokens WHERE expires <= $1",
 ];
 
-/// Creates the tables besides those of the users, in the same database. `None` after a problem was
-/// noted.
+/// Creates the tables of this server next to those of the users, in the same database. `None` after
+/// recording a problem.
 pub async fn migrate(db: &AnyPool, settings: &mut Settings) -> Option<()> {
     let migrations = sqlx::migrate!("examples/authorization_server/migrations");
     let migrated = database::migrate(db, "_authorization_server_migrations", migrations).await;

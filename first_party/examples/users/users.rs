@@ -138,7 +138,7 @@ impl Users {
         Ok(sqlx::query_as(SQL).bind(owner).fetch_all(&self.db).await?)
     }
 
-    /// Whether a user still has a password that the README tells everybody.
+    /// Whether a user still has a password that the README publishes.
     async fn has_published_passwords(&self) -> Result<bool, DatabaseError> {
         for (username, password) in [("johndoe", "secret123"), ("alice", "password456")] {
             if let Some(Account { password_hash, .. }) = self.account(username).await? {

@@ -14,7 +14,7 @@ async fn open_dialog(browser: &Chromium) {
     browser.see("Available authorizations").await;
 }
 
-/// A button of one section of the dialog.
+/// Presses a button in one section of the dialog.
 async fn press_under(browser: &Chromium, section: &str, button: &str) {
     let section = format!("//div[@class='auth-container'][.//h4[contains(., '{section}')]]");
     let button = format!("{section}//button[normalize-space()='{button}']");
@@ -39,7 +39,7 @@ async fn log_out(browser: &Chromium, section: &str) {
     press_under(browser, section, "Logout").await;
 }
 
-/// Executes again what has been tried before.
+/// Executes an endpoint that was executed before.
 async fn execute_again(browser: &Chromium, endpoint: &str) -> String {
     let part = |class: &str| format!("#operations-endpoints-{endpoint} .{class}");
     browser.click(By::Css(part("btn-clear"))).await;

@@ -1,4 +1,4 @@
-//! Accounts in a database: whoever logs in gets an id of our own, always the same.
+//! Accounts in a database: each user who logs in has an id of ours, the same at every login.
 
 use common::{Result, database, provider::Identity, settings::Settings};
 use serde::Serialize;
@@ -13,13 +13,13 @@ pub struct Accounts(pub AnyPool);
 /// A user who has logged in at least once.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Account {
-    /// Our own, never given out again.
+    /// Our own id, which is never given to another account.
     pub id: i64,
     /// The provider's id, such as `discord`.
     pub provider: String,
     /// The user's id at the provider.
     pub subject: String,
-    /// What to call the user; may be another one tomorrow.
+    /// What to call the user, as of their last login; names change.
     pub name: String,
 }
 
@@ -40,10 +40,10 @@ impl Accounts {
     pub async fn find_or_create(&self, user: &Identity) -> Result<Account> {
         const FIND: &str = "UPDATE accounts SET name = $3 WHERE provider = $1 AND subject = $2
             RETURNING id, provider, subject, name";
-        // Whoever makes an account holds this row until the end of the transaction. The first
-        // account ever thus has the id 1: a number that is not used goes back.
+        // A transaction that creates an account locks this row until it ends. If it fails, the
+        // number goes back, so the first account ever has the id 1.
         const NEXT: &str = "UPDATE last_account SET id = id + 1";
-        // One that another process has made meanwhile is found.
+        // If another process has created the account in the meantime, that one is returned.
         const CREATE: &str = "INSERT INTO accounts (id, provider, subject, name)
             SELECT id, $1, $2, $3 FROM last_account WHERE TRUE
             ON CONFLICT (provider, subject) DO UPDATE SET name = excluded.name

@@ -117,7 +117,7 @@ impl Accounts {
 
     /// Revokes a permission; returns false if the account does not have it or is the last admin.
     pub async fn revoke(&self, account: i64, permission: &'static str) -> Result<bool> {
-        // One at a time: two admins who revoke each other's at the same time leave one.
+        // One at a time: of two admins who revoke each other's `Admin` at once, one remains.
         const TURN: &str = "UPDATE revoking SET turn = turn + 1";
         const SQL: &str = "DELETE FROM permissions WHERE account = $1 AND permission = $2
             AND ($2 <> $3 OR EXISTS

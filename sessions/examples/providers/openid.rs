@@ -50,7 +50,7 @@ struct Inner {
 
 impl OpenId {
     /// A client of the provider with this issuer, which sends users back to
-    /// `PUBLIC_URL/auth/{id}`. Nothing is asked of it yet.
+    /// `PUBLIC_URL/auth/{id}`. No request is sent yet.
     ///
     /// Fails when the issuer is not an acceptable URL, or there are no root certificates to check
     /// it with.

@@ -43,7 +43,7 @@ pub struct Stored {
     pub token_has_expired: bool,
 }
 
-/// A session in the list of its user's.
+/// A session in the list of its user's sessions.
 pub struct Listed {
     pub key: String,
     pub login: Vec<u8>,

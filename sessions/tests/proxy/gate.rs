@@ -1,4 +1,4 @@
-//! What is between the replicas and Redis, and stops at a logout.
+//! A proxy between the replicas and Redis that stops at a logout.
 
 use std::sync::{
     Arc,
@@ -23,15 +23,15 @@ const END: &str = include_str!("../../examples/replicas/scripts/end.lua");
 pub enum Stop {
     /// Redis never hears of the logout.
     Before,
-    /// Redis has ended the session, and the replica never hears of it.
+    /// Redis ends the session, but the replica never hears of it.
     After,
 }
 
-/// Passes everything on until the first logout, and then nothing more of that connection.
+/// Passes everything on until the first logout; from there on, that connection hangs.
 pub struct Gate {
     /// For `REDIS_URL`.
     pub url: String,
-    /// Told when it has stopped.
+    /// Notified when it has stopped.
     pub reached: Arc<Notify>,
 }
 
@@ -39,7 +39,7 @@ pub struct Gate {
 #[derive(Clone)]
 struct Passage {
     stop: Stop,
-    /// How the script of a logout is called.
+    /// The hash by which the replicas call the script that ends a session.
     end: Arc<str>,
     /// Whether a logout has come by, on any connection.
     logged_out: Arc<AtomicBool>,
@@ -49,7 +49,7 @@ struct Passage {
 impl Gate {
     pub async fn start(redis: &Redis, stop: Stop) -> Self {
         let client = redis::Client::open(redis.url()).unwrap();
-        // So that it is called once, by its hash.
+        // Loaded in advance, so that a replica calls it only once, by its hash.
         let end = Script::new(END).load(&mut client.get_connection().unwrap());
         let passage = Passage {
             stop,

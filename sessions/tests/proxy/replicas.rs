@@ -34,7 +34,7 @@ pub async fn log_in(fleet: &Fleet) -> Browser {
     browser
 }
 
-/// The one that has answered: nginx names those before it too, which have not.
+/// The replica that answered. nginx also lists those that it tried before, which did not.
 pub fn last_replica(answer: &Answer) -> String {
     let tried = answer.header(REPLICA).rsplit(", ");
     tried.take(1).collect()
@@ -83,7 +83,7 @@ async fn a_person_logs_in_refreshes_and_logs_out_while_a_replica_dies() {
 
 // check 251
 #[tokio::test]
-async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
+async fn a_login_begins_on_one_replica_and_continues_on_the_others() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let fleet = behind_nginx(&provider, &redis).await;
     let mut browser = fleet.browser();
@@ -112,7 +112,7 @@ async fn a_login_begins_on_one_replica_and_goes_on_at_the_others() {
 
 // checks 251, 252
 #[tokio::test]
-async fn caddy_does_with_two_lines() {
+async fn two_lines_are_enough_for_caddy() {
     let (provider, redis) = (Provider::scripted(allow_at_once).await, Redis::start());
     let (binary, url) = (example("sessions", "replicas"), redis.url());
     let fleet = Fleet::behind_caddy(&binary, &provider, &[("REDIS_URL", &url)]).await;
@@ -138,7 +138,7 @@ async fn forged_headers_change_nothing_behind_nginx() {
 
 // check 253
 #[tokio::test]
-async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake() {
+async fn the_longest_cookies_path_and_state_pass_and_longer_ones_are_a_client_error() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let large = json!({ "access_token": "a".repeat(64_000), "refresh_token": null });
     provider.answer_next("/token", token(&large));
@@ -148,9 +148,9 @@ async fn the_longest_cookies_path_and_state_pass_and_more_is_the_clients_mistake
     accepts_20_kb_of_cookies_and_no_more(&fleet, &mut browser).await;
 }
 
-/// Nothing of it is for strangers, and every `GET /readyz` is a write to Redis.
+/// Health checks are not for strangers, and every `GET /readyz` writes to Redis.
 #[tokio::test]
-async fn nobody_asks_through_nginx_how_a_replica_is() {
+async fn health_checks_cannot_be_reached_through_nginx() {
     let (provider, redis) = (Provider::start().await, Redis::start());
     let fleet = behind_nginx(&provider, &redis).await;
     let mut browser = fleet.browser();

@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use super::gate::{Gate, Stop};
 use super::replicas::{behind_nginx, last_replica, log_in};
 
-/// All that is kept of anybody.
+/// The keys of every session and every user.
 const SESSIONS_AND_USERS: &str = "replicas:[su]*";
 
 // check 245 for R
 #[tokio::test(flavor = "multi_thread")]
-async fn restarts_one_by_one_lose_no_get_and_log_nobody_out() {
-    // Nothing of it is to survive: a busy disk must not be what a request waits for.
+async fn a_rolling_restart_loses_no_get_and_logs_nobody_out() {
+    // Nothing has to survive in it, and no request should have to wait for a busy disk.
     let redis = Redis::start_with(&["--appendonly", "no"]);
     let provider = Provider::start().await;
     let mut fleet = behind_nginx(&provider, &redis).await;
@@ -51,10 +51,10 @@ async fn restarts_one_by_one_lose_no_get_and_log_nobody_out() {
     }
     over.store(true, Ordering::Relaxed);
     assert!(load.join_all().await.into_iter().all(|asked| asked > 0));
-    assert_eq!(sessions(&redis), users.len(), "the leavers have left");
+    assert_eq!(sessions(&redis), users.len(), "every leaver is logged out");
 }
 
-/// Asks all the time, and is always answered.
+/// Sends one request after another, and expects a 200 each time.
 async fn keeps_asking(mut user: Browser, origin: String, over: Arc<AtomicBool>) -> usize {
     let mut asked = 0;
     while !over.load(Ordering::Relaxed) {
@@ -67,7 +67,7 @@ async fn keeps_asking(mut user: Browser, origin: String, over: Arc<AtomicBool>) 
     asked
 }
 
-/// Waits until a replica can be used, and then until nginx uses it.
+/// Waits until a replica is ready, and then until nginx sends it requests.
 async fn takes_part_again(fleet: &Fleet, place: usize) {
     let (mut browser, replica) = (fleet.browser(), &fleet.replicas[place]);
     while browser.get(replica.join("/readyz")).await.status != 200 {}
@@ -77,21 +77,21 @@ async fn takes_part_again(fleet: &Fleet, place: usize) {
 
 // check 245 for R
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_that_is_cut_off_happens_or_does_not() {
+async fn a_logout_that_is_cut_off_happens_completely_or_not_at_all() {
     for stop in [Stop::Before, Stop::After] {
         let (provider, redis) = (Provider::start().await, Redis::start());
         let gate = Gate::start(&redis, stop).await;
         let (binary, settings) = (example("sessions", "replicas"), [("REDIS_URL", &*gate.url)]);
         let mut fleet = Fleet::behind_nginx(&binary, &provider, &settings).await;
         let mut browser = log_in(&fleet).await;
-        drop(fleet.replicas.split_off(1)); // the last one alone can get the logout
+        drop(fleet.replicas.split_off(1)); // only the first one is left to get the logout
 
         let (mut leaver, logout) = (browser.clone(), fleet.url("/logout"));
         let cut_off = tokio::spawn(async move { leaver.post(logout, &[]).await });
         gate.reached.notified().await;
         drop(fleet.replicas.remove(0)); // SIGKILL
         let status = cut_off.await.unwrap().status;
-        // The replica gives up on Redis by itself when we are slow.
+        // 503: if this test is slow, the replica gives up on Redis before it is killed.
         assert!([502, 503].contains(&status), "{status}");
         fleet.start_again(0);
         takes_part_again(&fleet, 0).await;

@@ -1,6 +1,6 @@
 //! Many sessions in one Redis, until they expire.
 //!
-//! The variable `SESSIONS` makes it a measurement: see CONTRIBUTING.
+//! The environment variable `SESSIONS` turns it into a measurement: see CONTRIBUTING.md.
 
 use std::ops::Range;
 
@@ -16,16 +16,16 @@ use tokio::task::JoinSet;
 
 use super::{connection, processes::process};
 
-/// As many as a test at every change has time for.
+/// As many as there is time for in a test that runs for every change.
 const SESSIONS: usize = 1_500;
 /// How many logins are in progress at once.
 const AT_ONCE: usize = 16;
-/// How many sessions a MiB of a replica would have to hold: 100,000 are to take less than 20 MiB.
+/// With this many sessions, a replica may grow by one MiB: by less than 20 MiB with 100,000.
 const SESSIONS_IN_A_MIB: usize = 5_000;
-/// What a replica may grow by anyway, in MiB.
+/// By how much a replica may grow in any case, in MiB.
 const SLACK: usize = 3;
 
-/// Lets everything expire that ever will, at once; returns how many keys never would.
+/// Makes every key that has an expiry expire now; returns how many keys have none.
 const EXPIRE: &str = "
     local forever = 0
     for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -64,7 +64,7 @@ async fn sessions_live_in_redis_alone_until_they_expire() {
     assert_eq!(browser.clone().get(&me).await.status, 401);
 }
 
-/// Logs in this many users; returns one of their browsers.
+/// Logs in these users; returns one of their browsers.
 async fn log_in_many(origin: &str, users: Range<usize>) -> Browser {
     let (nobody, mut logins) = (Browser::new(), JoinSet::new());
     let first = users.start;

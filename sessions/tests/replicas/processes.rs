@@ -1,4 +1,4 @@
-//! Real processes: one is killed in the middle of a refresh, and what each makes of its settings.
+//! Real processes: one is killed in the middle of a refresh, and wrong settings are reported.
 
 use std::{env, fs};
 
@@ -29,7 +29,7 @@ pub fn process(provider: &Provider, redis_url: &str, more: &[(&str, &str)]) -> P
     Program::start(&example("sessions", "replicas"), &vars)
 }
 
-/// A browser that is logged in, whose token has expired.
+/// A browser that is logged in with a token that has expired.
 async fn log_in_at(process: &Program, provider: &Provider) -> Browser {
     let expired = json!({ "access_token": "a1", "refresh_token": "r1", "expires_in": 0 });
     provider.answer_next("/token", token(&expired));
@@ -40,14 +40,14 @@ async fn log_in_at(process: &Program, provider: &Provider) -> Browser {
     browser
 }
 
-/// A request whose process will not live to answer it.
+/// A request that its process will not live to answer.
 fn last_request(browser: &Browser, process: &Program) -> JoinHandle<Answer> {
     let (mut browser, me) = (browser.clone(), process.join("/users/me"));
     tokio::spawn(async move { browser.get(me).await })
 }
 
-/// Forwards everything to Redis and back, but withholds the reply that a refresh was claimed, and
-/// reports it here.
+/// Forwards everything to Redis and back, except the reply that a refresh was claimed: it notifies
+/// `claimed` instead.
 async fn hides_the_claim(redis: u16, claimed: Arc<Notify>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -167,7 +167,7 @@ async fn a_redis_with_an_untrusted_certificate_is_refused() {
 
 // check 236
 #[tokio::test]
-async fn redis_takes_large_tokens() {
+async fn large_tokens_fit_into_redis() {
     for size in [12_000, 64_000] {
         let (provider, redis) = (Provider::start().await, Redis::start());
         let [a, b, _] = three(&provider, &redis).await;

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Inner, OpenId};
 
-/// How many requests for the endpoints may wait for the provider at once, until one has worked.
+/// How many discovery requests may wait for the provider at once, until one has succeeded.
 pub const MAX_DISCOVERIES: usize = 8;
 
 const BUSY: (StatusCode, &str) = (
@@ -45,7 +45,7 @@ struct Metadata {
 impl OpenId {
     /// The endpoints, fetched once and then kept.
     ///
-    /// [`Error::Provider`] when discovery fails, or lies; the next login tries again.
+    /// [`Error::Provider`] when discovery fails or finds wrong metadata; the next login retries.
     pub async fn discovered(&self) -> Result<&Discovered> {
         if let Some(discovered) = self.0.discovered.get() {
             return Ok(discovered);

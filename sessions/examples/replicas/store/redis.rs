@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::super::session::LIFETIME;
 use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
-/// How long one step may take. The first one that fails ends the request, so within 3 s it is 503.
+/// How long one step may take. The first one that fails ends the request: with 503, within 3 s.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
 /// How long connecting, or a response, may take: less than a step, so that the connection is
 /// dropped first and the next step gets a new one.
