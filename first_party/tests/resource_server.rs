@@ -1,6 +1,9 @@
 //! The example `resource_server`: an API that knows its authorization server by its keys alone.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -15,7 +18,13 @@ use testing::{
     provider::{Provider, Reply},
     start,
 };
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    task::JoinSet,
+    time::timeout,
+};
 
 #[path = "../examples/resource_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
@@ -72,6 +81,8 @@ impl Key {
 #[derive(Default)]
 struct Said {
     keys: Vec<Value>,
+    /// Where they are.
+    jwks: &'static str,
     is_down: bool,
     metadata: Value,
 }
@@ -92,7 +103,7 @@ impl World {
             match &*seen.path {
                 _ if said.is_down => Some(Reply::error(500, "down")),
                 METADATA => Some(Reply::json(200, &said.metadata)),
-                JWKS => Some(Reply::json(200, &json!({ "keys": said.keys }))),
+                path if path == said.jwks => Some(Reply::json(200, &json!({ "keys": said.keys }))),
                 _ => Some(Reply::error(404, "nothing")),
             }
         })
@@ -100,6 +111,7 @@ impl World {
         let issuer = provider.origin.clone();
         {
             let mut said = said.lock().expect("no panic before");
+            said.jwks = JWKS;
             said.keys = keys.iter().map(|key| key.jwk.clone()).collect();
             said.metadata = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}{JWKS}") });
         }
@@ -127,6 +139,21 @@ impl World {
     /// The status for a good token of this key.
     async fn status(&self, key: &Key) -> u16 {
         self.get(&key.token(self.issuer(), &json!({}))).await.status
+    }
+
+    /// The statuses for good tokens of these keys, all requested at once.
+    async fn fifty_at_once(&self, key: impl Fn() -> Key) -> Vec<u16> {
+        let mut requests = JoinSet::new();
+        for _ in 0..50 {
+            let token = key().token(self.issuer(), &json!({}));
+            let url = self.api.public_url.join("/endpoint1");
+            requests.spawn(async move {
+                let mut browser = Browser::new();
+                let request = browser.request(Method::GET, url).bearer_auth(token);
+                browser.send(request).await.status
+            });
+        }
+        requests.join_all().await
     }
 
     fn fetches(&self) -> usize {
@@ -180,25 +207,57 @@ async fn an_unknown_kid_is_looked_up_once_however_many_ask() {
     for _ in 0..10 {
         assert_eq!(world.status(&Key::new()).await, 401);
     }
-    let mut requests = JoinSet::new();
-    for _ in 0..50 {
-        let token = Key::new().token(world.issuer(), &json!({}));
-        let url = world.api.public_url.join("/endpoint1");
-        requests.spawn(async move {
-            let mut browser = Browser::new();
-            let request = browser.request(Method::GET, url).bearer_auth(token);
-            browser.send(request).await.status
-        });
-    }
-    assert!(
-        requests
-            .join_all()
-            .await
-            .iter()
-            .all(|status| *status == 401)
-    );
+    assert_eq!(world.fifty_at_once(Key::new).await, [401; 50]);
     assert_eq!(world.fetches(), 2);
     assert_eq!(world.status(&key).await, 200);
+}
+
+// check 256
+#[tokio::test]
+async fn a_client_that_disconnects_does_not_make_it_fetch_again() {
+    let key = Key::new();
+    let world = World::new(&[&key]).await;
+    assert_eq!(world.status(&key).await, 200);
+    let release = Arc::new(Notify::new());
+    let known = Reply::json(200, &json!({ "keys": [key.jwk] }));
+    world.provider.answer_next(JWKS, known.held(&release));
+
+    let token = Key::new().token(world.issuer(), &json!({}));
+    let request = format!(
+        "GET /endpoint1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let mut client = TcpStream::connect(world.api.addr).await.expect("the API");
+    client
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    world.provider.seen_reach(JWKS, 2).await;
+    client.shutdown().await.expect("it is open");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.expect("it is closed");
+    assert!(rest.is_empty(), "nobody waits for the response any more");
+
+    release.notify_one();
+    assert_eq!(world.status(&Key::new()).await, 401);
+    assert_eq!(world.fetches(), 2);
+}
+
+// check 256
+#[tokio::test]
+async fn keys_that_have_moved_are_found_again() {
+    let (key, new) = (Key::new(), Key::new());
+    let world = World::new(&[&key]).await;
+    assert_eq!(world.status(&key).await, 200);
+    let moved = format!("{}/moved", world.issuer());
+    world.say(|said| {
+        said.metadata["jwks_uri"] = json!(moved);
+        said.keys = vec![new.jwk.clone()];
+        said.jwks = "/moved";
+    });
+    let found = async { while world.status(&new).await != 200 {} };
+    let found = timeout(Duration::from_secs(20), found).await;
+    found.expect("they are found by discovery");
+    assert_eq!(world.status(&key).await, 401, "the old key is withdrawn");
 }
 
 // check 256
@@ -206,23 +265,7 @@ async fn an_unknown_kid_is_looked_up_once_however_many_ask() {
 async fn only_one_of_many_parallel_requests_fetches_the_first_keys() {
     let key = Key::new();
     let world = World::new(&[&key]).await;
-    let mut requests = JoinSet::new();
-    for _ in 0..50 {
-        let token = key.token(world.issuer(), &json!({}));
-        let url = world.api.public_url.join("/endpoint1");
-        requests.spawn(async move {
-            let mut browser = Browser::new();
-            let request = browser.request(Method::GET, url).bearer_auth(token);
-            browser.send(request).await.status
-        });
-    }
-    assert!(
-        requests
-            .join_all()
-            .await
-            .iter()
-            .all(|status| *status == 200)
-    );
+    assert_eq!(world.fifty_at_once(|| key.clone()).await, [200; 50]);
     assert_eq!(world.fetches(), 1);
 }
 

@@ -2,7 +2,7 @@
 //! an unknown `kid`. While the authorization server is down, known keys keep working.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -87,19 +87,22 @@ impl Keys {
     pub async fn find(&self, kid: &str) -> Result<Option<(DecodingKey, Algorithm)>, Response> {
         let kept = self.kept();
         if let Some(key) = find(&kept.keys, kid) {
-            if kept
-                .fetched
-                .is_none_or(|fetched| fetched.elapsed() > MAX_AGE)
-            {
+            let is_old = |fetched: Instant| fetched.elapsed() > MAX_AGE;
+            // One fetch at a time, however many requests come while it lasts.
+            if kept.fetched.is_none_or(is_old) && self.0.attempt.try_lock().is_ok() {
                 let keys = self.clone();
                 // Nobody waits for it: the key that is known may be used meanwhile.
                 tokio::spawn(async move { keys.fetch_unless_tried(kept.fetched).await });
             }
             return Ok(Some(key));
         }
-        let is_known = timeout(PATIENCE, self.fetch_unless_tried(kept.fetched)).await;
+        // In a task of its own: a client that hangs up must not end the fetch before the pause after
+        // it is noted, or it could make us fetch at each request.
+        let keys = self.clone();
+        let fetch = tokio::spawn(async move { keys.fetch_unless_tried(kept.fetched).await });
+        let fetched = matches!(timeout(PATIENCE, fetch).await, Ok(Ok(true)));
         match find(&self.kept().keys, kid) {
-            None if !is_known.unwrap_or(false) => Err(unavailable()),
+            None if !fetched => Err(unavailable()),
             key => Ok(key),
         }
     }
@@ -125,6 +128,8 @@ impl Keys {
         let fetched = fetched.unwrap_or_else(|_| Err("it took too long".into()));
         if let Err(why) = &fetched {
             tracing::warn!("no keys from {}: {why}", self.0.issuer);
+            // They may have moved.
+            self.lock().jwks_uri = None;
         }
         // There is no pause after the first success, which no unknown `kid` caused.
         *attempt = (last.is_some() || fetched.is_err()).then(|| Attempt {
@@ -145,7 +150,7 @@ impl Keys {
         let known = known.filter_map(|key| serde_json::from_value(key).ok());
         let keys: Vec<Jwk> = known.collect();
         tracing::info!("{} publishes {} keys", self.0.issuer, keys.len());
-        *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept {
+        *self.lock() = Kept {
             keys: Arc::new(keys),
             fetched: Some(Instant::now()),
             jwks_uri: Some(jwks_uri),
@@ -180,8 +185,11 @@ impl Keys {
     }
 
     fn kept(&self) -> Kept {
-        let kept = self.0.kept.lock();
-        kept.unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
