@@ -4,7 +4,7 @@
 use axum::{
     extract::{RawForm, State},
     http::Uri,
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use common::{Error, error::OAuthError, params::Unchecked, server::PublicHost};
 use tower_cookies::Cookies;
@@ -72,7 +72,13 @@ impl Server {
         };
         let hint = self.id_token_hint(token).await?;
         let is_its_own = |hint: &IdClaims| hint.aud == request.oauth.client_id;
-        Ok(hint.filter(is_its_own).map(|hint| hint.sub))
+        let hint = hint.filter(is_its_own);
+        if hint.is_none() && request.prompts("none") {
+            // For whom it is, nobody knows, so it may not be for the user who is logged in.
+            let error = request.oauth.redirect_with_error(LOGIN_REQUIRED);
+            return Err(error.into_response());
+        }
+        Ok(hint.map(|hint| hint.sub))
     }
 }
 

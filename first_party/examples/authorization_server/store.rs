@@ -16,7 +16,9 @@ const TABLES: [&str; 5] = [
     "DELETE FROM authorization_sessions WHERE expires <= $1",
     "DELETE FROM authorization_consents WHERE expires <= $1",
     "DELETE FROM authorization_refresh_tokens WHERE expires <= $1",
-    "DELETE FROM authorization_grants WHERE expires <= $1",
+    // A code that nobody redeemed would otherwise be a row for as long as its tokens could have been.
+    "DELETE FROM authorization_grants
+        WHERE expires <= $1 OR (redeemed = 0 AND code_expires <= $1)",
     "DELETE FROM authorization_revoked_tokens WHERE expires <= $1",
 ];
 

@@ -541,8 +541,8 @@ async fn nothing_is_stored_before_a_login_and_what_expires_is_swept() {
         server
             .count("SELECT COUNT(*) FROM authorization_grants")
             .await,
-        2,
-        "the grants with refresh tokens"
+        1,
+        "the grant with a refresh token; nobody redeemed the code of the first"
     );
     store::sweep(&server.app.db, now + 91 * 24 * 60 * 60)
         .await
