@@ -78,6 +78,11 @@ pub enum Error {
     #[error("the provider cannot be used at the moment; please try again")]
     Provider(String),
 
+    /// 502: the same, and what the request asked for may have happened: its response was lost, or
+    /// is unusable.
+    #[error("the provider cannot be used at the moment; please try again")]
+    ProviderUnclear(String),
+
     /// 504: the provider takes too long.
     #[error("the provider took too long; please try again")]
     ProviderTimeout,
@@ -109,7 +114,9 @@ impl Error {
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Denied | Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::Provider(_) | Self::CookieTooLarge(_) => StatusCode::BAD_GATEWAY,
+            Self::Provider(_) | Self::ProviderUnclear(_) | Self::CookieTooLarge(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Other(status, _) => *status,
@@ -134,6 +141,7 @@ impl Error {
                 | Self::Refused(_)
                 | Self::GrantRefused
                 | Self::Provider(_)
+                | Self::ProviderUnclear(_)
                 | Self::ProviderTimeout
         )
     }
@@ -142,7 +150,9 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
-            Self::Provider(cause) => tracing::warn!("the provider failed: {cause}"),
+            Self::Provider(cause) | Self::ProviderUnclear(cause) => {
+                tracing::warn!("the provider failed: {cause}");
+            }
             Self::Database(cause) => tracing::error!("the database failed: {cause}"),
             Self::NotLoggedIn => {}
             other => tracing::info!("rejected: {other}"),

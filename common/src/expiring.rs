@@ -86,7 +86,13 @@ impl<V> Expiring<V> {
 
     /// Forgets a value.
     pub fn remove(&self, key: &str) {
-        self.lock().remove(key);
+        self.take(key);
+    }
+
+    /// Forgets a value and returns it, unless it has expired.
+    pub fn take(&self, key: &str) -> Option<V> {
+        let (expires, value) = self.lock().remove(key)?;
+        (expires > Instant::now()).then_some(value)
     }
 
     /// Keeps only the values for which `keep` is true.
@@ -119,12 +125,12 @@ impl<V> Table<V> {
         (*expires > Instant::now()).then_some(value)
     }
 
-    fn remove(&mut self, key: &str) {
+    fn remove(&mut self, key: &str) -> Option<(Instant, V)> {
+        let removed = self.values.remove(key)?;
         // Free its place in `order` too: otherwise a key that comes and goes would push the others
         // out.
-        if self.values.remove(key).is_some() {
-            self.order.retain(|known| known != key);
-        }
+        self.order.retain(|known| known != key);
+        Some(removed)
     }
 
     fn oldest_has_expired(&self, now: Instant) -> bool {

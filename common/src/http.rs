@@ -24,7 +24,10 @@ pub enum HttpError {
     /// Too slow.
     #[error("no response in time")]
     Timeout,
-    /// No connection, or not HTTP.
+    /// No connection: nothing was sent.
+    #[error("{0}")]
+    NotSent(String),
+    /// The response was lost, or is not HTTP.
     #[error("{0}")]
     Failed(String),
     /// Longer than the limit.
@@ -69,7 +72,7 @@ impl Http {
             // In the header, never in the URL, which ends up in logs (RFC 6750, section 2.3).
             let bearer = Authorization::bearer(token.secret());
             let bearer = bearer
-                .map_err(|_| HttpError::Failed("this token cannot be sent in a header".into()))?;
+                .map_err(|_| HttpError::NotSent("this token cannot be sent in a header".into()))?;
             request.headers_mut().typed_insert(bearer);
         }
         self.send(request).await
@@ -126,18 +129,20 @@ pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
+        if error.is_timeout() && !error.is_connect() {
             return Self::Timeout;
         }
+        let is_sent = !error.is_connect();
         // The sources say what happened; the URL may have a query with secrets in it.
         let error = error.without_url();
         let sources = iter::successors(error.source(), |&source| source.source());
         let sources = sources.map(ToString::to_string);
-        Self::Failed(
-            iter::once(error.to_string())
-                .chain(sources)
-                .collect::<Vec<_>>()
-                .join(": "),
-        )
+        let why = iter::once(error.to_string()).chain(sources);
+        let why = why.collect::<Vec<_>>().join(": ");
+        if is_sent {
+            Self::Failed(why)
+        } else {
+            Self::NotSent(why)
+        }
     }
 }

@@ -77,14 +77,14 @@ impl Token {
     /// If it were counted from the arrival, the token would be used for a moment after its expiry.
     ///
     /// # Errors
-    /// [`Error::Provider`].
+    /// [`Error::ProviderUnclear`].
     pub fn checked(self, asked: u64) -> Result<Self> {
         let is_token = |token: &String| {
             !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
         };
         let refresh_token = self.refresh_token.as_ref().map(RefreshToken::secret);
         if !is_token(self.access_token.secret()) || !refresh_token.is_none_or(is_token) {
-            return Err(Error::Provider(
+            return Err(Error::ProviderUnclear(
                 "a token with characters that a token must not have".into(),
             ));
         }

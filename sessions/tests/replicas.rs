@@ -189,6 +189,22 @@ fn ids() -> Vec<String> {
 }
 
 // check 233
+#[tokio::test]
+async fn a_session_that_the_list_of_its_user_has_lost_has_ended() {
+    let (provider, redis) = (Provider::start().await, Redis::start());
+    let [a, b, _] = three(&provider, &redis).await;
+    let mut browser = log_in(&a).await;
+    // As a Redis does that evicts keys: logging out everywhere would not find the session.
+    let [list] = &keys(&redis, "replicas:user:*")[..] else {
+        panic!("one user is logged in")
+    };
+    let _: Done = connection(&redis).del(list).unwrap();
+    assert_eq!(status(&mut browser, &b, "/privileged").await, 401);
+    log_in(&a).await; // which makes a new list
+    assert_eq!(status(&mut browser, &b, "/privileged").await, 401);
+}
+
+// check 233
 // check 255
 #[tokio::test]
 async fn log_out_everywhere_ends_the_sessions_of_this_user_alone() {

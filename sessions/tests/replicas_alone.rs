@@ -12,7 +12,7 @@ use reqwest::{Method, header};
 use serde_json::json;
 use testing::{
     Browser,
-    provider::{Provider, token},
+    provider::{Provider, Reply, token},
     start, url,
 };
 
@@ -76,6 +76,22 @@ async fn the_list_shows_this_users_sessions_alone() {
     let sessions = url(&server, "/sessions");
     assert_eq!(there.get(&sessions).await.status, 401);
     assert_eq!(current(&other.get(&sessions).await.json()), [true]);
+}
+
+// check 238
+#[tokio::test]
+async fn a_refresh_whose_response_is_unusable_is_not_sent_again() {
+    let provider = Provider::start().await;
+    provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
+    let server = start(app, &provider.settings()).await;
+    let mut browser = Browser::new();
+    browser.log_in_with_code(&server).await;
+    provider.answer_next("/token", Reply::new(200, "application/json", "{\"access"));
+    let me = url(&server, "/users/me");
+    assert_eq!(browser.get(&me).await.status, 502);
+    // The provider may have redeemed it, and would take a second use for theft.
+    assert_eq!(browser.get(&me).await.status, 503);
+    assert_eq!(provider.token_requests(), 2);
 }
 
 // check 232

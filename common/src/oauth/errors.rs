@@ -39,13 +39,17 @@ impl OAuth {
             RequestTokenError::ServerResponse(response) => response.error().clone(),
             RequestTokenError::Parse(_, body) if quirks.errors_are_200 => {
                 // The parser's message would repeat parts of the body in the log.
-                let neither = |_| Error::Provider("its token endpoint: no token".into());
+                let neither = |_| Error::ProviderUnclear("its token endpoint: no token".into());
                 let response: BasicErrorResponse =
                     serde_json::from_slice(&body).map_err(neither)?;
                 response.error().clone()
             }
             // `Display`: the `Debug` of this error would put the token response into the log.
-            other => return Err(Error::Provider(format!("its token endpoint: {other}"))),
+            other => {
+                return Err(Error::ProviderUnclear(format!(
+                    "its token endpoint: {other}"
+                )));
+            }
         };
         let own_name = |(name, _): &&(_, _)| code.as_ref() == *name;
         let registered = quirks.error_names.iter().find(own_name);
@@ -92,7 +96,8 @@ impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Timeout => Self::ProviderTimeout,
-            other => Self::Provider(other.to_string()),
+            HttpError::NotSent(_) | HttpError::Status(_) => Self::Provider(error.to_string()),
+            HttpError::Failed(_) | HttpError::TooLarge => Self::ProviderUnclear(error.to_string()),
         }
     }
 }

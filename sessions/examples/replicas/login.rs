@@ -5,33 +5,13 @@ use axum::{
     http::{HeaderMap, header},
     response::Redirect,
 };
-use common::{
-    Params, Result,
-    oauth::OAuth,
-    params::Unchecked,
-    server::{PublicHost, check_same_origin},
-};
-use sessions::login::own_path;
+use common::{Error, Params, Result, server::check_same_origin};
 use tower_cookies::Cookies;
 
 use super::{
     Replica,
-    session::{KeptToken, LoggedIn, user_key},
+    session::{KeptToken, LoggedIn, Session, user_key},
 };
-
-/// `GET /login?next=/path`: sends the browser to the provider. The pending login is in a cookie, so
-/// another replica may finish it.
-pub async fn login(
-    _: PublicHost,
-    State(oauth): State<OAuth>,
-    cookies: Cookies,
-    params: Unchecked,
-) -> Result<Redirect> {
-    let next = params
-        .get("next")
-        .and_then(|next| own_path(oauth.public_url(), next));
-    oauth.begin(&cookies, next)
-}
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
 pub async fn auth(
@@ -67,9 +47,7 @@ pub async fn logout(
 ) -> Result<Redirect> {
     check_same_origin(&headers, replica.oauth.public_url())?;
     if let Some(session) = replica.session(&cookies).await? {
-        let user = user_key(&session.identity);
-        let token = replica.store.end(&session.key, &user).await?;
-        replica.revoke(token.map(|token| (session.key, token)));
+        replica.end(session, false).await?;
     }
     replica.forget(&cookies);
 
@@ -85,22 +63,36 @@ pub async fn logout_everywhere(
     headers: HeaderMap,
 ) -> Result<Redirect> {
     check_same_origin(&headers, replica.oauth.public_url())?;
-    let ended = replica.store.end_all(&user_key(&session.identity)).await?;
-    replica.revoke(ended);
+    replica.end(session, true).await?;
     replica.forget(&cookies);
 
     Ok(Redirect::to("/"))
 }
 
 impl Replica {
-    /// Revokes the tokens of sessions that have ended, in the background: neither the response nor
-    /// the client waits for the provider.
-    fn revoke(&self, ended: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        for (key, token) in ended {
-            if let Some(token) = self.open_token(&key, &token) {
-                self.revoke_token(token);
+    /// Ends a session, or all of its user, and has the provider revoke their tokens in the
+    /// background.
+    ///
+    /// In a task of its own: if a browser disconnects, a session must not end without its token.
+    async fn end(&self, session: Session, everywhere: bool) -> Result<()> {
+        let replica = self.clone();
+        let task = self.background.spawn(async move {
+            let user = user_key(&session.identity);
+            let ended = if everywhere {
+                replica.store.end_all(&user).await?
+            } else {
+                let token = replica.store.end(&session.key, &user).await?;
+                Vec::from_iter(token.map(|token| (session.key, token)))
+            };
+            for (key, token) in ended {
+                if let Some(token) = replica.open_token(&key, &token) {
+                    replica.revoke_token(token);
+                }
             }
-        }
+            Ok(())
+        });
+        task.await
+            .unwrap_or_else(|_| Err(Error::Database("the logout was interrupted".into())))
     }
 
     /// Revokes a token in the background.

@@ -62,7 +62,7 @@ pub fn app(replica: Replica) -> Router {
     let public_url = PublicUrl::from_ref(&replica);
     let routes = Router::new()
         .route("/", get(index))
-        .route("/login", get_only(login::login))
+        .route("/login", get_only(sessions::login::login))
         .route("/auth", get_only(login::auth))
         .route("/users/me", get_only(users::me))
         .route("/privileged", get_only(users::privileged))

@@ -99,11 +99,9 @@ impl Replica {
             Ok(token) => self.keep(key, attempt, token).await,
             Err(Error::GrantRefused) => Err(Error::NotLoggedIn),
             // Nobody knows whether the provider has redeemed the token, so it is not sent again.
-            Err(Error::ProviderTimeout) => Err(Error::ProviderTimeout),
+            Err(error @ (Error::ProviderTimeout | Error::ProviderUnclear(_))) => Err(error),
             Err(error) => {
-                // The provider has refused, has failed or was not reached: the next request tries
-                // again. If only the response was lost, a provider that rotates takes that for
-                // theft, and the user has to log in again.
+                // The provider has refused or was not reached: the next request tries again.
                 self.store.release(key, attempt).await?;
                 Err(error)
             }

@@ -5,7 +5,8 @@ local token_end = ARGV[3] == '' and '' or now + tonumber(ARGV[3])
 local lifetime = tonumber(ARGV[4])
 
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'login', ARGV[1], 'token', ARGV[2], 'token_end', token_end, 'seen', now)
+redis.call('HSET', KEYS[1], 'login', ARGV[1], 'token', ARGV[2], 'token_end', token_end, 'seen', now,
+  'user', KEYS[2])
 redis.call('PEXPIRE', KEYS[1], lifetime * 1000)
 
 if redis.call('TYPE', KEYS[2]).ok ~= 'zset' then redis.call('DEL', KEYS[2]) end

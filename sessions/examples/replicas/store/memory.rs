@@ -81,9 +81,7 @@ impl Memory {
     }
 
     pub fn end(&self, key: &str) -> Option<Vec<u8>> {
-        let entry = self.sessions.get(key)?;
-        self.sessions.remove(key);
-        Some(entry.token)
+        self.sessions.take(key).map(|entry| entry.token)
     }
 
     pub fn end_all(&self, user: &str) -> Vec<(String, Vec<u8>)> {
