@@ -97,6 +97,8 @@ async fn a_login_begins_on_one_replica_and_continues_on_the_others() {
         ["__Host-session", "__Host-token"],
         "the cookies of the login are gone"
     );
+    let log = fleet.log_with("GET /auth").await;
+    assert!(!log.contains("code=") && !log.contains("state="), "{log}");
 }
 
 // check 251

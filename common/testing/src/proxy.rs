@@ -37,7 +37,7 @@ pub struct Fleet {
     settings: Vec<(String, String)>,
     /// The replicas' ports, which no other test takes while one of them restarts.
     ports: Vec<Port>,
-    _proxy: Proxy,
+    proxy: Proxy,
 }
 
 impl Fleet {
@@ -78,7 +78,7 @@ impl Fleet {
             binary: binary.to_owned(),
             settings,
             ports,
-            _proxy: Proxy::run(command, port, folder).await,
+            proxy: Proxy::run(command, port, folder).await,
         }
     }
 
@@ -94,6 +94,21 @@ impl Fleet {
     /// A browser without cookies that trusts the proxy.
     pub fn browser(&self) -> Browser {
         Browser::of_host(HOST, &self.certificate)
+    }
+
+    /// Waits until nginx has logged a request for this path; returns its log.
+    ///
+    /// # Panics
+    /// When there is no log.
+    pub async fn log_with(&self, path: &str) -> String {
+        let file = self.proxy.folder.0.join("access.log");
+        loop {
+            let log = fs::read_to_string(&file).expect("a log");
+            if log.contains(path) {
+                return log;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The URL of a path.
@@ -119,7 +134,7 @@ type ProxyCommand = fn(u16, &Path, &[SocketAddr]) -> Command;
 struct Proxy {
     process: Child,
     port: Port,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Proxy {
@@ -128,7 +143,7 @@ impl Proxy {
         let mut proxy = Self {
             process: process.expect("it starts; install nginx and caddy"),
             port,
-            _folder: folder,
+            folder,
         };
         while TcpStream::connect(("127.0.0.1", proxy.port.number))
             .await
@@ -211,6 +226,7 @@ fn nginx(port: u16, folder: &Path, replicas: &[SocketAddr]) -> Command {
         "/etc/letsencrypt/live/app.example.com",
         &at.to_string(),
     );
+    app = replace(&app, "/var/log/nginx", &at.to_string());
     app = replace(&app, "name app.example.com", &format!("name {HOST}"));
     for (number, replica) in (5000..).zip(replicas) {
         let from = format!("server 127.0.0.1:{number} ");
