@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 #[path = "../examples/users/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
-#[path = "support/database.rs"]
+#[path = "../../common/testing/database.rs"]
 mod own_database;
 #[path = "support/user.rs"]
 #[expect(dead_code, reason = "the user of the other tests is nobody here")]

@@ -1,6 +1,6 @@
 //! The example `permissions`: who may do what, from one request to the next.
 
-#[path = "support/database.rs"]
+#[path = "../../common/testing/database.rs"]
 mod database;
 #[path = "../examples/permissions/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]

@@ -1,6 +1,6 @@
 //! The example `providers`: several providers in one application, some of them found by discovery.
 
-#[path = "support/database.rs"]
+#[path = "../../common/testing/database.rs"]
 mod database;
 #[path = "../examples/providers/main.rs"]
 #[expect(dead_code, reason = "a test has no use for `main`")]

@@ -25,5 +25,5 @@ mod whole;
 #[path = "../../examples/authorization_server/main.rs"]
 #[expect(dead_code, reason = "`main` is the example's alone")]
 mod example;
-#[path = "../support/database.rs"]
+#[path = "../../../common/testing/database.rs"]
 mod own_database;
