@@ -83,9 +83,9 @@ pub enum Error {
     #[error("the provider cannot be used at the moment; please try again")]
     ProviderUnclear(String),
 
-    /// 504: the provider takes too long.
+    /// 504: the provider takes too long. If `sent`, what the request asked for may have happened.
     #[error("the provider took too long; please try again")]
-    ProviderTimeout,
+    ProviderTimeout { sent: bool },
 
     /// 503: the database cannot be used. The cause is for the log.
     #[error("the database cannot be used at the moment; please try again")]
@@ -117,7 +117,7 @@ impl Error {
             Self::Provider(_) | Self::ProviderUnclear(_) | Self::CookieTooLarge(_) => {
                 StatusCode::BAD_GATEWAY
             }
-            Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::ProviderTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Other(status, _) => *status,
         }
@@ -142,7 +142,7 @@ impl Error {
                 | Self::GrantRefused
                 | Self::Provider(_)
                 | Self::ProviderUnclear(_)
-                | Self::ProviderTimeout
+                | Self::ProviderTimeout { .. }
         )
     }
 }

@@ -21,9 +21,9 @@ pub struct Http(Client);
 /// Why there is no usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Too slow.
+    /// Too slow. `sent` is false when there was no connection yet, so nothing was sent.
     #[error("no response in time")]
-    Timeout,
+    Timeout { sent: bool },
     /// No connection: nothing was sent.
     #[error("{0}")]
     NotSent(String),
@@ -129,17 +129,17 @@ pub(crate) fn request(method: Method, url: &Url, body: Vec<u8>) -> HttpRequest {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() && !error.is_connect() {
-            return Self::Timeout;
+        let sent = !error.is_connect();
+        if error.is_timeout() {
+            return Self::Timeout { sent };
         }
-        let is_sent = !error.is_connect();
         // The sources say what happened; the URL may have a query with secrets in it.
         let error = error.without_url();
         let sources = iter::successors(error.source(), |&source| source.source());
         let sources = sources.map(ToString::to_string);
         let why = iter::once(error.to_string()).chain(sources);
         let why = why.collect::<Vec<_>>().join(": ");
-        if is_sent {
+        if sent {
             Self::Failed(why)
         } else {
             Self::NotSent(why)

@@ -387,6 +387,27 @@ async fn a_refresh_that_died_before_it_was_sent_is_taken_over() {
     assert_eq!(refreshes(&provider), 1);
 }
 
+// check 238
+#[tokio::test]
+async fn a_refresh_that_did_not_reach_the_provider_is_sent_by_the_next_request() {
+    let (provider, redis) = (rotating(None).await, Redis::start());
+    let a = replica(&provider, &redis.url(), SECRET).await;
+    let mut browser = log_in(&a).await;
+    // It accepts connections, and then says nothing that TLS could begin with.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let unreachable = format!("https://{}/token", silent.local_addr().unwrap());
+    let own = [
+        PUBLIC_URL,
+        ("REDIS_URL", &redis.url()),
+        ("SESSION_SECRET", SECRET),
+        ("TOKEN_URL", &unreachable),
+    ];
+    let b = start(app, &provider.settings_and(&own)).await;
+    assert_eq!(status(&mut browser, &b, "/users/me").await, 504);
+    assert_eq!(status(&mut browser, &a, "/users/me").await, 200);
+    assert_eq!(refreshes(&provider), 1);
+}
+
 // check 239
 #[tokio::test]
 async fn a_logout_during_a_refresh_on_another_replica_revokes_the_new_token() {

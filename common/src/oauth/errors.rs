@@ -95,7 +95,7 @@ pub(super) fn callback_error(error: &str) -> Error {
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         match error {
-            HttpError::Timeout => Self::ProviderTimeout,
+            HttpError::Timeout { sent } => Self::ProviderTimeout { sent },
             HttpError::NotSent(_) | HttpError::Status(_) => Self::Provider(error.to_string()),
             HttpError::Failed(_) | HttpError::TooLarge => Self::ProviderUnclear(error.to_string()),
         }

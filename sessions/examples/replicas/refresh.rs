@@ -99,7 +99,9 @@ impl Replica {
             Ok(token) => self.keep(key, attempt, token).await,
             Err(Error::GrantRefused) => Err(Error::NotLoggedIn),
             // Nobody knows whether the provider has redeemed the token, so it is not sent again.
-            Err(error @ (Error::ProviderTimeout | Error::ProviderUnclear(_))) => Err(error),
+            Err(error @ (Error::ProviderTimeout { sent: true } | Error::ProviderUnclear(_))) => {
+                Err(error)
+            }
             Err(error) => {
                 // The provider has refused or was not reached: the next request tries again.
                 self.store.release(key, attempt).await?;
