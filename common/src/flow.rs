@@ -19,15 +19,17 @@ use std::{
 
 use crate::{settings::Settings, unix_now};
 
+mod messages;
 #[cfg(feature = "flow")]
 mod page;
+
+use messages::Message;
+pub use messages::{Column, Messages};
 
 /// How many flows are kept.
 const MAX_FLOWS: usize = 20;
 /// How many steps of one flow are kept: anyone can come back with the same state again and again.
 const MAX_STEPS: usize = 12;
-/// The longest value that is shown, in characters.
-const MAX_VALUE: usize = 120;
 
 /// The flows of a server. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -38,14 +40,6 @@ pub struct Flows(Option<Arc<Recorder>>);
 pub struct Kind {
     pub title: &'static str,
     pub columns: [&'static str; 3],
-}
-
-/// One of the three columns of a diagram, from left to right.
-#[derive(Clone, Copy, Debug)]
-pub enum Column {
-    First = 1,
-    Second,
-    Third,
 }
 
 /// Where a step is described, and which function performs it.
@@ -121,16 +115,13 @@ impl Flow {
         let Some(Recording { recorder, .. }) = &self.0 else {
             return;
         };
-        let mut messages = Messages {
-            hasher: &recorder.hasher,
-            messages: Vec::new(),
-        };
+        let mut messages = Messages::new(&recorder.hasher);
         draw(&mut messages);
         let step = Step {
             line,
             stopped,
             source,
-            messages: messages.messages,
+            messages: messages.finish(),
         };
         self.update(|flow| flow.steps.push(step));
     }
@@ -208,78 +199,6 @@ struct Step {
     messages: Vec<Message>,
 }
 
-/// The messages of a step, in the order in which they were sent.
-pub struct Messages<'a> {
-    hasher: &'a RandomState,
-    messages: Vec<Message>,
-}
-
-#[derive(Clone)]
-struct Message {
-    from: Column,
-    to: Column,
-    what: String,
-    parameters: Vec<(String, Shown)>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Shown {
-    AsIs(String),
-    /// The first characters of a keyed hash.
-    Hash(String),
-}
-
-impl Messages<'_> {
-    /// A message, such as `GET /auth`, with the parameters that may be shown.
-    pub fn message<N: AsRef<str>, V: AsRef<str>>(
-        &mut self,
-        (from, to): (Column, Column),
-        what: impl Into<String>,
-        parameters: impl IntoIterator<Item = (N, V)>,
-    ) {
-        let shown = |(name, value): (N, V)| {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            Some((name.to_owned(), self.shown(name, value)?))
-        };
-        let message = Message {
-            from,
-            to,
-            what: what.into(),
-            parameters: parameters.into_iter().filter_map(shown).collect(),
-        };
-        self.messages.push(message);
-    }
-
-    /// A message whose parameters do not matter.
-    pub fn plain(&mut self, direction: (Column, Column), what: impl Into<String>) {
-        self.message(direction, what, [("", ""); 0]);
-    }
-
-    /// Only names from the standards: anything else in a request may be a secret.
-    fn shown(&self, name: &str, value: &str) -> Option<Shown> {
-        match name {
-            "access_token" | "code" | "code_challenge" | "code_verifier" | "id_token" | "nonce"
-            | "refresh_token" | "state" | "token" => {
-                let hash = self.hasher.hash_one(value) >> 32;
-                Some(Shown::Hash(format!("{hash:08x}")))
-            }
-            "client_id"
-            | "code_challenge_method"
-            | "error"
-            | "expires_in"
-            | "grant_type"
-            | "iss"
-            | "redirect_uri"
-            | "response_type"
-            | "scope"
-            | "sub"
-            | "token_type"
-            | "token_type_hint" => Some(Shown::AsIs(value.chars().take(MAX_VALUE).collect())),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(feature = "flow")]
 pub use page::routes;
 
@@ -291,7 +210,10 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> axum::Router<S> {
 
 #[cfg(all(test, feature = "flow"))]
 mod tests {
-    use super::*;
+    use super::{
+        messages::{MAX_VALUE, Shown},
+        *,
+    };
 
     const LOGIN: Kind = Kind {
         title: "login",

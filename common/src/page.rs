@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderName, header},
     response::{Html, IntoResponse, Response},
 };
+use url::{Host, Url};
 
 use crate::error::Finished;
 
@@ -27,11 +28,15 @@ impl<T: Template> Page<T> {
         }
     }
 
-    /// Lets a form's response redirect to this origin, in addition to our own: browsers apply the
-    /// policy `form-action` to redirects too.
+    /// Lets a form's response redirect to the origin of this URL, in addition to our own: browsers
+    /// apply the policy `form-action` to redirects too.
     #[must_use]
-    pub fn form_redirects_to(mut self, origin: String) -> Self {
-        self.form_action = Some(origin);
+    pub fn form_redirects_to(mut self, url: &Url) -> Self {
+        self.form_action = Some(match url.host() {
+            // A policy cannot name an IPv6 address (Content Security Policy, section 2.3.1).
+            Some(Host::Ipv6(_)) => format!("{}:", url.scheme()),
+            _ => url.origin().ascii_serialization(),
+        });
         self
     }
 }

@@ -64,7 +64,7 @@ fn for_client(tokens: &Tokens, request: &AuthorizationRequest) -> Response {
     };
     let page = Page::new("Log in", form);
     match tokens.public_url().as_url().join(&request.redirect_uri) {
-        Ok(client) => page.form_redirects_to(client.origin().ascii_serialization()),
+        Ok(client) => page.form_redirects_to(&client),
         Err(_) => page,
     }
     .into_response()

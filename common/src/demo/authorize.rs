@@ -56,7 +56,7 @@ pub(super) async fn authorize(
         client_id: request.client_id,
     };
     let page = Page::new("Log in to the demo provider", consent);
-    let client = demo.client_url.to_string();
+    let client = demo.client_url.as_url();
     Ok(page.form_redirects_to(client).into_response())
 }
 

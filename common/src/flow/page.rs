@@ -9,7 +9,10 @@ use axum::{
     routing::get,
 };
 
-use super::{Flows, Message, Recorded, Shown};
+use super::{
+    Flows, Recorded,
+    messages::{Message, Shown},
+};
 use crate::Page;
 
 /// The route of the page, for an app whose state contains its flows.

@@ -92,9 +92,7 @@ impl Request {
         let hidden = NAMES.into_iter().filter_map(hidden).collect();
         let page = Page::new("Log out?", Ask { user, hidden });
         match &self.next {
-            Some(next) => page
-                .form_redirects_to(next.origin().ascii_serialization())
-                .into_response(),
+            Some(next) => page.form_redirects_to(next).into_response(),
             None => page.into_response(),
         }
     }

@@ -176,10 +176,10 @@ impl Request {
 
     /// A page whose form may end in a redirect to this client.
     pub fn page(&self, page: Page<impl askama::Template>) -> Response {
-        let client =
-            Url::parse(&self.oauth.redirect_uri).map(|url| url.origin().ascii_serialization());
-        page.form_redirects_to(client.unwrap_or_default())
-            .into_response()
+        match Url::parse(&self.oauth.redirect_uri) {
+            Ok(client) => page.form_redirects_to(&client).into_response(),
+            Err(_) => page.into_response(),
+        }
     }
 }
 

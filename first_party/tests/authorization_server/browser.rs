@@ -1,8 +1,10 @@
 //! In a real browser.
 
+use axum::{Router, extract::RawQuery, routing::get};
 use testing::chromium::{By, Chromium};
+use tokio::net::TcpListener;
 
-use super::client::server;
+use super::client::{another, server, server_of};
 
 /// Logs in and allows what is asked, in the window of the flow.
 async fn log_in(browser: &Chromium) {
@@ -71,5 +73,26 @@ async fn the_forms_of_the_pages_work_under_their_policies() {
     browser.see("Your session here has ended").await;
     browser.assert_well_made().await;
     browser.assert_clean(&["status of 400"]).await;
+    browser.close().await;
+}
+
+// check 180
+#[tokio::test]
+async fn a_client_that_listens_on_the_ipv6_loopback_address_gets_its_code() {
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    let callback = format!("http://{}/cb", listener.local_addr().unwrap());
+    let routes = Router::new().route(
+        "/cb",
+        get(async |query: RawQuery| query.0.unwrap_or_default()),
+    );
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    let server = server_of(&[], vec![another("phone", None)], "phone").await;
+    let mut login = server.login("openid");
+    login.params.retain(|(name, _)| *name != "redirect_uri");
+    login.params.push(("redirect_uri", callback));
+    let browser = Chromium::start().await;
+    browser.open(server.authorize_url(&login.params)).await;
+    log_in(&browser).await;
+    browser.see("code=").await;
     browser.close().await;
 }
