@@ -32,8 +32,8 @@ pub struct Settings {
     /// The settings whose value the syntax of the `.env` file changes.
     changed_by_file: HashSet<String>,
     problems: Vec<String>,
-    warnings: Vec<String>,
-    notices: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) notices: Vec<String>,
     background: TaskTracker,
     bind_addr: SocketAddr,
     public_url: PublicUrl,
@@ -210,24 +210,51 @@ impl Settings {
         }
     }
 
-    /// What to say once the server is up, or every problem.
-    pub(crate) fn finish(self) -> Result<Announcements, Vec<String>> {
+    /// What an app needs, for a server that listens at `bound`, or every problem, one line each.
+    ///
+    /// [`run`](crate::run) calls it. A `main` of your own must do the same before it serves: a
+    /// problem means that a secret is missing, that the network can read the cookies, or that
+    /// others can use what is meant for this machine alone.
+    ///
+    /// ```
+    /// use common::settings::{FromSettings, PublicUrl, Setting, Settings, table};
+    ///
+    /// struct Api { public_url: PublicUrl }
+    ///
+    /// impl FromSettings for Api {
+    ///     const SETTINGS: &'static [&'static [Setting]] = &[];
+    ///
+    ///     async fn from_settings(settings: &mut Settings) -> Option<Self> {
+    ///         Some(Self { public_url: settings.public_url().clone() })
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// let bound = listener.local_addr().unwrap();
+    /// let mut settings = Settings::from_env(table::<Api>());
+    /// # settings = Settings::from_vars([]);
+    /// let api: Api = settings.read(Some(bound)).await.unwrap();
+    /// assert_eq!(api.public_url.to_string(), format!("http://{bound}"));
+    /// # }
+    /// ```
+    pub async fn read<S: FromSettings>(
+        &mut self,
+        bound: Option<SocketAddr>,
+    ) -> Result<S, Vec<String>> {
+        self.resolve_public_url_at(bound, &S::HOME);
+        let state = S::from_settings(self).await;
         if !self.problems.is_empty() {
-            return Err(self.problems);
+            return Err(std::mem::take(&mut self.problems));
         }
-        Ok(Announcements {
-            warnings: self.warnings,
-            notices: self.notices,
-        })
+        state.ok_or_else(|| vec![OUR_MISTAKE.into()])
     }
 }
+
+const OUR_MISTAKE: &str =
+    "a setting is wrong, but this program did not record which; this is a bug";
 
 /// One of two settings that belong together is missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Incomplete;
-
-/// What a server says about its settings once it is up.
-pub(crate) struct Announcements {
-    pub(crate) warnings: Vec<String>,
-    pub(crate) notices: Vec<String>,
-}

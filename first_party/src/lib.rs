@@ -68,7 +68,8 @@ use crate::{
 };
 
 /// The server. It accepts any user, so it runs on this machine only.
-pub fn app(AcceptsEveryone(tokens): AcceptsEveryone) -> Router {
+pub fn app(state: AcceptsEveryone) -> Router {
+    let tokens = Tokens::from(state);
     let public_url = tokens.public_url().clone();
     let routes = endpoints()
         .route("/", get(index))

@@ -51,10 +51,16 @@ pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
 }
 
 /// What the server needs as long as [`authenticate`] accepts everyone: it does not start if
-/// others can reach it. Remove this along with that function; then [`app`](crate::app) takes
-/// [`Tokens`].
+/// others can reach it. There is no other way to make one than from the settings. Remove it along
+/// with that function, and not before; then [`app`](crate::app) takes [`Tokens`].
 #[derive(Clone, Debug)]
-pub struct AcceptsEveryone(pub Tokens);
+pub struct AcceptsEveryone(Tokens);
+
+impl From<AcceptsEveryone> for Tokens {
+    fn from(AcceptsEveryone(tokens): AcceptsEveryone) -> Self {
+        tokens
+    }
+}
 
 impl FromSettings for AcceptsEveryone {
     const SETTINGS: &'static [&'static [Setting]] = Tokens::SETTINGS;

@@ -34,7 +34,12 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
     let tokens = shared
         .as_ref()
         .map(|users: &example::users::Users| &users.tokens);
-    printed.add(&AcceptsEveryone(tokens.expect("it started").clone()));
+    printed.add(&tokens.expect("it started"));
+    let app = |state: AcceptsEveryone| {
+        printed.add(&state);
+        first_party::app(state)
+    };
+    start(app, &[("JWT_SECRET", SECRET)]).await;
     printed.add(&shared);
     printed.add(&BearerError::InsufficientScope("some.scope".into()));
     let signature = token.as_str().and_then(|token| token.rsplit('.').next());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use common::{
     Error, Result,
@@ -41,7 +41,9 @@ pub struct Session {
 }
 
 /// The guard: a handler that takes a `LoggedIn` is for logged-in users; anyone else gets 401. One
-/// that takes an `Option<LoggedIn>` is for everybody.
+/// that takes an `Option<LoggedIn>` is for everybody. A handler that changes something also calls
+/// [`check_same_origin`](common::server::check_same_origin), as [`logout`](crate::login::logout)
+/// does.
 #[derive(Debug)]
 pub struct LoggedIn(pub Session);
 
@@ -180,11 +182,17 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let cookies = Cookies::from_request_parts(parts, state).await?;
+        let cookies = Cookies::from_request_parts(parts, state).await;
+        let cookies = cookies.map_err(|_| NO_COOKIES)?;
         let (keys, ended) = (FromRef::from_ref(state), FromRef::from_ref(state));
         Ok(Self::new(cookies, keys, ended))
     }
 }
+
+const NO_COOKIES: (StatusCode, &str) = (
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "this route has no cookies: add .layer(common::cookies::layer()), which drops planted ones",
+);
 
 /// The provider's token as the cookie holds it, valid only together with its session.
 #[derive(Serialize, Deserialize)]

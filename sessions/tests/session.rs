@@ -9,7 +9,7 @@ use base64::{
 use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use sessions::session::LIFETIME;
+use sessions::{Sessions, session::LIFETIME};
 use testing::{
     Answer, Browser, callback, param_of,
     provider::{Provider, Reply, token},
@@ -815,6 +815,28 @@ async fn a_weak_secret_is_refused_at_startup() {
             "{line}"
         );
         assert!(!line.contains(short), "the secret is not shown: {line}");
+    }
+}
+
+/// A `main` of one's own gets nothing to serve where `run` would not start.
+#[tokio::test]
+async fn settings_that_are_read_without_run_are_refused_all_the_same() {
+    let provider = Provider::start().await;
+    let everywhere = "0.0.0.0:5000".parse().unwrap();
+    for (name, value) in [
+        ("SESSION_SECRET", "short"),
+        ("PUBLIC_URL", "http://app.example"),
+    ] {
+        let mut vars = provider.settings_and(&[
+            ("PUBLIC_URL", "https://app.example"),
+            ("SESSION_SECRET", SECRET),
+        ]);
+        let mut right = Settings::from_vars(vars.iter().copied());
+        assert!(right.read::<Sessions>(Some(everywhere)).await.is_ok());
+        vars.push((name, value));
+        let mut wrong = Settings::from_vars(vars);
+        let problems = wrong.read::<Sessions>(Some(everywhere)).await.unwrap_err();
+        assert!(problems[0].starts_with(name), "{problems:?}");
     }
 }
 

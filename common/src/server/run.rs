@@ -57,11 +57,9 @@ where
 {
     let table = || iter::once(&RUST_LOG).chain(S::SETTINGS.iter().copied().flatten());
     with_settings(table, async |mut settings| {
-        let state = S::from_settings(&mut settings).await;
-        match (settings.finish(), state) {
-            (Err(problems), _) => fail(&problems),
-            (Ok(_), None) => fail(&[OUR_MISTAKE.into()]),
-            (Ok(_), Some(state)) => match command(state).await {
+        match settings.read(None).await {
+            Err(problems) => fail(&problems),
+            Ok(state) => match command(state).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(why) => {
                     eprintln!("error: {why}");
@@ -107,9 +105,6 @@ fn with_settings<T: Iterator<Item = &'static Setting>>(
     };
     runtime.block_on(program(settings))
 }
-
-const OUR_MISTAKE: &str =
-    "a setting is wrong, but this program did not record which; this is a bug";
 
 fn fail(problems: &[String]) -> ExitCode {
     for problem in problems {
@@ -162,14 +157,12 @@ impl Server {
     ) -> Result<Self, Vec<String>> {
         let listener = listen(&mut settings, "BIND_ADDR", S::HOME.addr).await;
         let addr = listener.as_ref().and_then(|own| own.local_addr().ok());
-        settings.resolve_public_url_at(addr, &S::HOME);
-        let state = S::from_settings(&mut settings).await;
+        let state = settings.read(addr).await?;
+        let (Some(listener), Some(addr)) = (listener, addr) else {
+            unreachable!("a listener that is missing is a problem of the settings")
+        };
         let public_url = settings.public_url().clone();
         let background = settings.background();
-        let announcements = settings.finish()?;
-        let (Some(listener), Some(addr), Some(state)) = (listener, addr, state) else {
-            return Err(vec![OUR_MISTAKE.into()]);
-        };
 
         let stop = watch::Sender::new(());
         let mut stopped = stop.subscribe();
@@ -177,11 +170,11 @@ impl Server {
         tasks.spawn(serve(listener, app(state), async move {
             let _ = stopped.changed().await;
         }));
-        for warning in announcements.warnings {
+        for warning in settings.warnings {
             tracing::warn!("{warning}");
         }
         tracing::info!("listening on http://{addr}");
-        for notice in announcements.notices {
+        for notice in settings.notices {
             tracing::info!("{notice}");
         }
         tracing::info!("open {public_url}/ in a browser to try {}", program_name());

@@ -24,6 +24,9 @@ pub trait FromSettings: Sized {
     const HOME: Home = Home::DEFAULT;
 
     /// Reads it. Returns `None` only after recording why with [`Settings::problem`].
+    ///
+    /// A program calls [`Settings::read`] instead: this may return something despite a problem, and
+    /// then it must not be used.
     fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
 }
 

@@ -7,8 +7,10 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
+use reqwest::Method;
 use testing::{Browser, program::Program, provider::Provider};
 
 fn root() -> PathBuf {
@@ -31,43 +33,67 @@ fn listed(goal: &str) -> Vec<String> {
         .collect()
 }
 
-/// A workspace with only the listed files and this one server.
+/// A workspace with only the listed files and this one server, edited as the README says.
 fn copied(goal: &str, server: &str) -> PathBuf {
+    let folder = goal.replace(|c: char| !c.is_alphanumeric(), "-");
     let (from, to) = (
         root(),
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(goal.replace(' ', "-")),
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder),
     );
     let _ = fs::remove_dir_all(&to);
     for path in listed(goal) {
         copy(&from.join(&path), &to.join(&path));
     }
-    let manifest = fs::read_to_string(to.join("Cargo.toml")).expect("the manifest");
-    let (start, rest) = manifest.split_once("members = [").expect("the members");
-    let (_, rest) = rest.split_once(']').expect("their end");
-    let manifest = format!("{start}members = [\"{server}\", \"common\"]{rest}");
-    fs::write(to.join("Cargo.toml"), manifest).expect("a manifest");
-    // Tests, benchmarks and examples are not copied, nor are their dependencies.
-    let manifest = fs::read_to_string(from.join(server).join("Cargo.toml")).expect("a manifest");
-    let (start, _) = manifest
-        .split_once("[dev-dependencies]")
-        .expect("what is for tests");
-    let kept = start.lines().filter(|line| !line.contains("\"testing/"));
-    let manifest = kept.collect::<Vec<_>>().join("\n") + "\n";
-    fs::write(to.join(server).join("Cargo.toml"), manifest).expect("a manifest");
-    let manifest = fs::read_to_string(from.join("common/Cargo.toml")).expect("a manifest");
-    let (start, _) = manifest
-        .split_once("[dev-dependencies]")
-        .expect("what is for tests");
-    fs::write(to.join("common/Cargo.toml"), start).expect("a manifest");
+    let has_examples = to.join(server).join("examples").exists();
+    edit(&to.join(server).join("Cargo.toml"), |manifest| {
+        without_tests(manifest, has_examples)
+    });
+    edit(&to.join("common/Cargo.toml"), |manifest| {
+        without_tests(manifest, false)
+    });
+    edit(&to.join("Cargo.toml"), |manifest| {
+        let (start, rest) = manifest.split_once("members = [").expect("the members");
+        let (_, rest) = rest.split_once(']').expect("their end");
+        format!("{start}members = [\"{server}\", \"common\"]{rest}")
+    });
     to
 }
 
+static BUILDING: Mutex<()> = Mutex::new(());
+
+fn edit(file: &Path, change: impl FnOnce(&str) -> String) {
+    let text = fs::read_to_string(file).expect("a manifest");
+    fs::write(file, change(&text)).expect("a manifest");
+}
+
+/// Without the lines that name `testing`, and without the sections that only tests need; examples
+/// need `[dev-dependencies]` too.
+fn without_tests(manifest: &str, has_examples: bool) -> String {
+    let (mut is_kept, mut kept) = (true, String::new());
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_kept = match line {
+                "[[bench]]" | "[[test]]" => false,
+                "[dev-dependencies]" => has_examples,
+                _ => true,
+            };
+        }
+        if is_kept && !line.contains("testing") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
 fn copy(from: &Path, to: &Path) {
+    // The demo provider stays behind too: without it, only a build without default features works.
+    const LEFT: [&str; 5] = ["benches", "demo", "demo.rs", "testing", "tests"];
+
     if from.is_dir() {
         for entry in fs::read_dir(from).expect("a folder") {
             let name = entry.expect("an entry").file_name();
-            // The demo provider and the test support are not copied.
-            if name != "demo" && name != "demo.rs" && name != "testing" && name != "tests" {
+            if !LEFT.iter().any(|left| name == *left) {
                 copy(&from.join(&name), &to.join(&name));
             }
         }
@@ -77,22 +103,37 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the server with the dependency versions of this workspace. It shares the dependencies
-/// that are built with the same features; only the programs have a target directory of their own.
-fn build(workspace: &Path, server: &str) -> String {
+/// Builds the server, or one of its examples, with the dependency versions of this workspace. It
+/// shares the dependencies that are built with the same features; the programs are its own.
+fn build(workspace: &Path, server: &str, example: Option<&str>) -> String {
     let test = env::current_exe().expect("this test");
     let shared = test.ancestors().nth(3).expect("target/debug/deps");
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("copied-target");
+    let target = workspace.join("target");
     fs::copy(root().join("Cargo.lock"), workspace.join("Cargo.lock")).expect("the versions");
+    // For cargo the same library of two workspaces is one package in the shared folder: each build
+    // waits for the one before, and finds files that are newer than what that one left.
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    for entry in fs::read_dir(workspace).expect("a folder").flatten() {
+        let lib = entry.path().join("src/lib.rs");
+        if lib.exists() {
+            edit(&lib, str::to_owned);
+        }
+    }
+    let what = example.map(|example| ["--example", example]);
     let status = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
         .args(["build", "--offline", "--no-default-features", "-p", server])
+        .args(what.iter().flatten())
         .current_dir(workspace)
         .env("CARGO_BUILD_BUILD_DIR", shared)
         .env("CARGO_TARGET_DIR", &target)
         .status()
         .expect("cargo");
     assert!(status.success(), "{} does not build", workspace.display());
-    let binary = target.join("debug").join(server);
+    let debug = target.join("debug");
+    let binary = example.map_or_else(
+        || debug.join(server),
+        |example| debug.join("examples").join(example),
+    );
     binary
         .into_os_string()
         .into_string()
@@ -101,7 +142,7 @@ fn build(workspace: &Path, server: &str) -> String {
 
 #[tokio::test]
 async fn the_files_listed_for_a_login_log_in() {
-    let program = build(&copied("a login", "basic"), "basic");
+    let program = build(&copied("a login", "basic"), "basic", None);
     let provider = Provider::start().await;
     let program = Program::start(&program, &provider.settings());
     let mut browser = Browser::new();
@@ -112,7 +153,11 @@ async fn the_files_listed_for_a_login_log_in() {
 
 #[tokio::test]
 async fn the_files_listed_for_a_session_keep_one() {
-    let program = build(&copied("a session", "sessions"), "sessions");
+    let program = build(
+        &copied("a login and a session", "sessions"),
+        "sessions",
+        None,
+    );
     let provider = Provider::start().await;
     let program = Program::start(&program, &provider.settings());
     let mut browser = Browser::new();
@@ -123,9 +168,9 @@ async fn the_files_listed_for_a_session_keep_one() {
 }
 
 #[tokio::test]
-async fn the_files_listed_for_tokens_issue_and_check_them() {
-    let program = build(&copied("tokens with scopes", "first_party"), "first_party");
-    let program = Program::start(&program, &[]);
+async fn the_files_listed_for_a_login_form_issue_and_check_tokens() {
+    let copied = copied("the same with a login form", "first_party");
+    let program = Program::start(&build(&copied, "first_party", None), &[]);
     let mut browser = Browser::new();
     let form = [
         ("username", "ada"),
@@ -134,7 +179,101 @@ async fn the_files_listed_for_tokens_issue_and_check_them() {
     ];
     let answer = browser.post(program.join("/token"), &form).await.json();
     let token = answer["access_token"].as_str().expect("a token");
-    let request = browser.request(reqwest::Method::GET, program.join("/endpoint1"));
+    let request = browser.request(Method::GET, program.join("/endpoint1"));
     assert_eq!(browser.send(request.bearer_auth(token)).await.status, 200);
     assert_eq!(browser.get(program.join("/endpoint1")).await.status, 401);
+}
+
+/// A server that the reader has, and that depends on a copy.
+const OWN_MANIFEST: &str = r#"
+[package]
+name = "mine"
+edition.workspace = true
+
+[dependencies]
+axum.workspace = true
+common.workspace = true
+first_party = { path = "../first_party", default-features = false }
+"#;
+
+const OWN_SERVER: &str = r#"
+use std::process::ExitCode;
+
+use axum::{Router, extract::State, routing::get};
+use common::server::protect;
+use first_party::{
+    scopes::{AnyOf, SOME, Scopes},
+    token::Tokens,
+};
+
+fn main() -> ExitCode {
+    common::run(|tokens: Tokens| {
+        let public_url = tokens.public_url().clone();
+        let routes = Router::new()
+            .route("/issue", get(issue))
+            .route("/mine", get(mine))
+            .with_state(tokens);
+        protect(routes, &public_url)
+    })
+}
+
+async fn issue(State(tokens): State<Tokens>) -> String {
+    tokens.issue("ada", "mine", Scopes::of(SOME)).access_token
+}
+
+async fn mine(AnyOf(claims): AnyOf<{ SOME }>) -> String {
+    claims.sub
+}
+"#;
+
+#[tokio::test]
+async fn the_files_listed_for_a_check_of_tokens_guard_a_server_of_ones_own() {
+    let goal = "a check of tokens, and a function that issues them";
+    let copied = copied(goal, "first_party");
+    let modules = "pub mod bearer;\npub mod scopes;\npub mod token;\n";
+    fs::create_dir_all(copied.join("mine/src")).expect("a folder");
+    for (path, text) in [
+        ("first_party/src/lib.rs", modules),
+        ("mine/Cargo.toml", OWN_MANIFEST),
+        ("mine/src/main.rs", OWN_SERVER),
+    ] {
+        fs::write(copied.join(path), text).expect("a file");
+    }
+    edit(&copied.join("Cargo.toml"), |manifest| {
+        manifest.replacen("members = [", "members = [\"mine\", ", 1)
+    });
+    let program = Program::start(&build(&copied, "mine", None), &[]);
+    let mut browser = Browser::new();
+    let token = browser.get(program.join("/issue")).await.body;
+    assert_eq!(browser.get(program.join("/mine")).await.status, 401);
+    let request = browser.request(Method::GET, program.join("/mine"));
+    assert_eq!(browser.send(request.bearer_auth(token)).await.body, "ada");
+}
+
+#[tokio::test]
+async fn the_files_listed_for_an_authorization_server_serve_an_api_too() {
+    let goal = "an authorization server, and an API that accepts its tokens";
+    let copied = copied(goal, "first_party");
+    let own = build(&copied, "first_party", Some("authorization_server"));
+    let api = build(&copied, "first_party", Some("resource_server"));
+    let client = [
+        ("AS_CLIENT_ID", "app"),
+        ("AS_CLIENT_SECRET", "for-this-machine-only"),
+        ("AS_REDIRECT_URIS", "http://127.0.0.1:5000/auth"),
+    ];
+    let own = Program::start(&own, &client);
+    let issuer = own.url.replace("127.0.0.1", "localhost");
+    let api = Program::start(&api, &[("ISSUER", &issuer)]);
+    let mut browser = Browser::new();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("scope", "some.scope"),
+        ("client_id", "app"),
+        ("client_secret", "for-this-machine-only"),
+    ];
+    let answer = browser.post(own.join("/token"), &form).await.json();
+    let token = answer["access_token"].as_str().expect("a token");
+    let request = browser.request(Method::GET, api.join("/endpoint1"));
+    assert_eq!(browser.send(request.bearer_auth(token)).await.status, 200);
+    assert_eq!(browser.get(api.join("/endpoint1")).await.status, 401);
 }
