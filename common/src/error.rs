@@ -65,7 +65,8 @@ pub enum Error {
     CrossSite,
 
     /// 421: the request is for another host (RFC 9110, section 15.5.20), but this server is meant for
-    /// its own machine only. Requests through a proxy get this when `PUBLIC_URL` was forgotten, and
+    /// its own machine only. Requests through a proxy that passes `Host` on get this when
+    /// `PUBLIC_URL` was forgotten, and
     /// so do those of a web page that points its own name at 127.0.0.1 (DNS rebinding).
     #[error(
         "this server only answers requests for its own machine; to serve other hosts, set PUBLIC_URL to the \
@@ -83,7 +84,8 @@ pub enum Error {
     #[error("the provider cannot be used at the moment; please try again")]
     ProviderUnclear(String),
 
-    /// 504: the provider takes too long. If `sent`, what the request asked for may have happened.
+    /// 504: the provider takes too long. If `sent`, the provider may have done what was
+    /// asked.
     #[error("the provider took too long; please try again")]
     ProviderTimeout { sent: bool },
 

@@ -88,13 +88,13 @@ impl Flow {
     /// Logs a line, and draws the messages that belong to it.
     pub fn step(&self, line: impl Display, source: Source, draw: impl FnOnce(&mut Messages<'_>)) {
         tracing::info!("{line}");
-        self.record(line.to_string(), false, source, draw);
+        self.record(line, false, source, draw);
     }
 
     /// Draws the messages at which the flow stopped, and why. The error is logged where it becomes a
     /// response.
     pub fn stop(&self, why: impl Display, source: Source, draw: impl FnOnce(&mut Messages<'_>)) {
-        self.record(why.to_string(), true, source, draw);
+        self.record(why, true, source, draw);
     }
 
     /// From now on this value, such as a token, leads to the flow too.
@@ -107,7 +107,7 @@ impl Flow {
 
     fn record(
         &self,
-        line: String,
+        line: impl Display,
         stopped: bool,
         source: Source,
         draw: impl FnOnce(&mut Messages<'_>),
@@ -118,10 +118,10 @@ impl Flow {
         let mut messages = Messages::new(&recorder.hasher);
         draw(&mut messages);
         let step = Step {
-            line,
+            line: line.to_string(),
             stopped,
             source,
-            messages: messages.finish(),
+            messages: messages.into_list(),
         };
         self.update(|flow| flow.steps.push(step));
     }
@@ -135,11 +135,12 @@ impl Flow {
         else {
             return;
         };
+        let mut oldest = None;
         let mut flows = recorder.flows();
         let known = flows.iter().rposition(|flow| flow.keys.contains(key));
         let index = known.unwrap_or_else(|| {
             if flows.len() == MAX_FLOWS {
-                flows.pop_front();
+                oldest = flows.pop_front();
             }
             flows.push_back(Recorded::new(*kind, *key));
             flows.len() - 1
@@ -148,6 +149,8 @@ impl Flow {
         if flow.steps.len() < MAX_STEPS && flow.keys.len() < MAX_STEPS {
             change(flow);
         }
+        drop(flows); // nobody waits while the oldest is freed
+        drop(oldest);
     }
 }
 
@@ -210,6 +213,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> axum::Router<S> {
 
 #[cfg(all(test, feature = "flow"))]
 mod tests {
+    use crate::settings::Home;
+
     use super::{
         messages::{MAX_VALUE, Shown},
         *,
@@ -295,7 +300,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_where_others_can_reach_the_server() {
         let mut settings = Settings::from_vars([("PUBLIC_URL", "https://app.example.com")]);
-        settings.resolve_public_url(None);
+        settings.resolve_public_url(None, &Home::DEFAULT);
         assert!(Flows::new(&settings).0.is_none());
         assert!(Flows::new(&Settings::from_vars([])).0.is_some());
     }

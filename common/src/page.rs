@@ -33,8 +33,12 @@ impl<T: Template> Page<T> {
     #[must_use]
     pub fn form_redirects_to(mut self, url: &Url) -> Self {
         self.form_action = Some(match url.host() {
-            // A policy cannot name an IPv6 address (Content Security Policy, section 2.3.1).
-            Some(Host::Ipv6(_)) => format!("{}:", url.scheme()),
+            // A policy cannot name an IPv6 address (Content Security Policy, section 2.3.1), so this
+            // allows each host, but only at this port.
+            Some(Host::Ipv6(_)) => {
+                let port = url.port_or_known_default().unwrap_or_default();
+                format!("{}://*:{port}", url.scheme())
+            }
             _ => url.origin().ascii_serialization(),
         });
         self

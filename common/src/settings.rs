@@ -11,6 +11,7 @@ use std::{
     str::FromStr,
 };
 
+use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -177,12 +178,7 @@ impl Settings {
     }
 
     /// Reads `PUBLIC_URL`, whose default is the address that was bound.
-    pub fn resolve_public_url(&mut self, bound: Option<SocketAddr>) {
-        self.resolve_public_url_at(bound, &Home::DEFAULT);
-    }
-
-    /// The same for a server that browsers know by a name.
-    pub fn resolve_public_url_at(&mut self, bound: Option<SocketAddr>, home: &Home) {
+    pub(crate) fn resolve_public_url(&mut self, bound: Option<SocketAddr>, home: &Home) {
         const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
         if let Some(address) = bound {
             self.bind_addr = address;
@@ -210,14 +206,17 @@ impl Settings {
         }
     }
 
-    /// What an app needs, for a server that listens at `bound`, or every problem, one line each.
+    /// Reads what an app needs. Fails with every problem, one line each.
     ///
-    /// [`run`](crate::run) calls it. A `main` of your own must do the same before it serves: a
+    /// [`run`](crate::run) does the same. A `main` of your own calls this before it serves: a
     /// problem means that a secret is missing, that the network can read the cookies, or that
-    /// others can use what is meant for this machine alone.
+    /// others can use what is meant for this machine alone. The listener says which others.
     ///
     /// ```
-    /// use common::settings::{FromSettings, PublicUrl, Setting, Settings, table};
+    /// use common::{
+    ///     server::listen,
+    ///     settings::{FromSettings, PublicUrl, Setting, Settings, table},
+    /// };
     ///
     /// struct Api { public_url: PublicUrl }
     ///
@@ -231,28 +230,38 @@ impl Settings {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    /// let bound = listener.local_addr().unwrap();
     /// let mut settings = Settings::from_env(table::<Api>());
-    /// # settings = Settings::from_vars([]);
-    /// let api: Api = settings.read(Some(bound)).await.unwrap();
-    /// assert_eq!(api.public_url.to_string(), format!("http://{bound}"));
+    /// # settings = Settings::from_vars([("BIND_ADDR", "127.0.0.1:0")]);
+    /// let listener = listen(&mut settings, "BIND_ADDR", Api::HOME.addr).await.unwrap();
+    /// let api: Api = settings.read(&listener).await.unwrap();
+    /// // Build the app from it, and serve that with the listener.
+    /// # assert_eq!(api.public_url.to_string(), format!("http://{}", listener.local_addr().unwrap()));
     /// # }
     /// ```
     pub async fn read<S: FromSettings>(
         &mut self,
+        listener: &TcpListener,
+    ) -> Result<S, Vec<String>> {
+        let no_address = |error| vec![format!("the listener has no address: {error}")];
+        let bound = listener.local_addr().map_err(no_address)?;
+        self.read_at(Some(bound)).await
+    }
+
+    /// The same, without an address for a program that does not listen.
+    pub(crate) async fn read_at<S: FromSettings>(
+        &mut self,
         bound: Option<SocketAddr>,
     ) -> Result<S, Vec<String>> {
-        self.resolve_public_url_at(bound, &S::HOME);
+        self.resolve_public_url(bound, &S::HOME);
         let state = S::from_settings(self).await;
         if !self.problems.is_empty() {
-            return Err(std::mem::take(&mut self.problems));
+            return Err(self.problems.clone());
         }
         state.ok_or_else(|| vec![OUR_MISTAKE.into()])
     }
 }
 
-const OUR_MISTAKE: &str =
+pub(crate) const OUR_MISTAKE: &str =
     "a setting is wrong, but this program did not record which; this is a bug";
 
 /// One of two settings that belong together is missing.

@@ -6,7 +6,7 @@
 
 use axum::{
     Extension,
-    extract::State,
+    extract::{FromRef, State},
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
@@ -22,7 +22,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     narration::{IMPLICIT, implicit_grant, implicit_refusal},
-    password::{Authenticated, Login, authenticate},
+    password::{AcceptsEveryone, Authenticated, Login, authenticate},
     scopes::Scopes,
     token::Tokens,
 };
@@ -32,10 +32,11 @@ use crate::{
 /// # Errors
 /// Those of the form and of the check, and 403 when another site sent it.
 pub async fn submit(
-    State(tokens): State<Tokens>,
+    State(accepts_everyone): State<AcceptsEveryone>,
     headers: HeaderMap,
     params: Unchecked,
 ) -> Result<Redirect, Response> {
+    let tokens = Tokens::from_ref(&accepts_everyone);
     let request = AuthorizationRequest::submitted(&tokens, &headers, params)?;
     let login = request.login(&tokens)?;
     let user = authenticate(&login.username, &login.password).await;

@@ -41,7 +41,7 @@
 use askama::Template;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{FromRef, State},
     middleware::from_fn,
     routing::{get, post},
 };
@@ -69,19 +69,22 @@ use crate::{
 
 /// The server. It accepts any user, so it runs on this machine only.
 pub fn app(state: AcceptsEveryone) -> Router {
-    let tokens = Tokens::from(state);
+    let tokens = Tokens::from_ref(&state);
     let public_url = tokens.public_url().clone();
-    let routes = endpoints()
-        .route("/", get(index))
-        .route("/endpoint3", get_only(endpoint3))
+    let logins = Router::new()
         .route("/login", get_and_post(form::form, implicit::submit))
         .route(
             "/token",
             post(password::token).layer(from_fn(oauth_endpoint)),
         )
+        .with_state(state);
+    let routes = endpoints()
+        .route("/", get(index))
+        .route("/endpoint3", get_only(endpoint3))
         .merge(docs::app(&public_url))
         .merge(flow::routes())
-        .with_state(tokens);
+        .with_state(tokens)
+        .merge(logins);
 
     protect(routes, &public_url) // last: it covers the routes above and none below
 }

@@ -40,7 +40,7 @@ pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenRespon
         rfc: "RFC 6749, sections 4.3.3 and 5.1",
         code: "Login::answer in first_party/src/password.rs",
     };
-    let line = format!(
+    let line = format_args!(
         "2/2 we sign a token for [{}] and answer with Cache-Control: no-store",
         token.scope
     );
@@ -111,7 +111,7 @@ pub fn implicit_grant(flow: &Flow, answer: &[(&str, &str)]) {
         code: "AuthorizationRequest::answer in first_party/src/implicit.rs",
     };
     let scope = answer.iter().find(|(name, _)| *name == "scope");
-    let line = format!(
+    let line = format_args!(
         "3/3 we sign a token for [{}] and put it after the # of a URL, the part that browsers send to no server",
         scope.map_or("", |(_, scope)| scope)
     );

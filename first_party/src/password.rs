@@ -6,7 +6,7 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{FromRef, State},
     response::{IntoResponse, Response},
 };
 use common::{
@@ -50,15 +50,15 @@ pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
     })
 }
 
-/// What the server needs as long as [`authenticate`] accepts everyone: it does not start if
-/// others can reach it. There is no other way to make one than from the settings. Remove it along
-/// with that function, and not before; then [`app`](crate::app) takes [`Tokens`].
+/// What the server needs as long as [`authenticate`] accepts everyone: with it, the server does not
+/// start where others can reach it. Only settings make one, and only with it do the two handlers
+/// run that call `authenticate`. Replace that function first, and then this with [`Tokens`].
 #[derive(Clone, Debug)]
 pub struct AcceptsEveryone(Tokens);
 
-impl From<AcceptsEveryone> for Tokens {
-    fn from(AcceptsEveryone(tokens): AcceptsEveryone) -> Self {
-        tokens
+impl FromRef<AcceptsEveryone> for Tokens {
+    fn from_ref(AcceptsEveryone(tokens): &AcceptsEveryone) -> Self {
+        tokens.clone()
     }
 }
 
@@ -67,8 +67,8 @@ impl FromSettings for AcceptsEveryone {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if !settings.is_loopback() {
-            let what = "in first_party/src/password.rs accepts every password; replace it before \
-                        BIND_ADDR or PUBLIC_URL lets others reach this server";
+            let what = "in first_party/src/password.rs accepts every password; replace it, and then AcceptsEveryone with \
+                        Tokens, before BIND_ADDR or PUBLIC_URL lets others reach this server";
             settings.problem("authenticate", what);
         }
         Tokens::from_settings(settings).await.map(Self)
@@ -215,7 +215,7 @@ pub type TokenAnswer = (NoStore, Json<TokenResponse>);
     )
 )]
 pub async fn token(
-    State(tokens): State<Tokens>,
+    State(AcceptsEveryone(tokens)): State<AcceptsEveryone>,
     Strict(request): Strict<TokenRequest>,
 ) -> Result<TokenAnswer, Response> {
     let login = request.check(&tokens)?;

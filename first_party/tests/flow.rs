@@ -1,8 +1,7 @@
 //! `GET /flow`: what it shows of a grant, and what it never shows.
 
-use axum::{Router, routing::post};
 use common::{flow, server::Server};
-use first_party::{password, token::Tokens};
+use first_party::token::Tokens;
 use testing::{Browser, param_of, start, url};
 
 #[path = "support/user.rs"]
@@ -249,18 +248,12 @@ async fn the_page_shows_no_secret_and_no_part_of_one() {
 #[tokio::test]
 async fn there_is_no_such_page_where_others_can_reach_the_server() {
     // The whole server does not start there.
-    let app = |tokens: Tokens| {
-        let token = Router::new().route("/token", post(password::token));
-        token.merge(flow::routes()).with_state(tokens)
-    };
+    let app = |tokens: Tokens| flow::routes().with_state(tokens);
     let secret = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
     let public_url = ("PUBLIC_URL", "https://app.example.com");
     let server = start(app, &[secret, public_url]).await;
-    let local = |path: &str| format!("http://{}{path}", server.addr);
-    let form = [("username", "ada"), ("password", PASSWORD)];
-    let answer = Browser::new().post(local("/token"), &form).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(Browser::new().get(local("/flow")).await.status, 404);
+    let local = format!("http://{}/flow", server.addr);
+    assert_eq!(Browser::new().get(local).await.status, 404);
 }
 
 // check 257

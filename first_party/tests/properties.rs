@@ -1,13 +1,17 @@
 //! Whatever comes in: the `Authorization` header, the token form, and bytes that are not a request.
 
 use axum::{
-    extract::{FromRequestParts, State},
+    extract::{FromRef, FromRequestParts, State},
     http::{HeaderValue, Request, header},
 };
-use common::{Params, params::Strict, settings::PublicUrl};
+use common::{
+    Params,
+    params::Strict,
+    settings::{FromSettings, PublicUrl, Settings},
+};
 use first_party::{
     bearer::BearerError,
-    password,
+    password::{self, AcceptsEveryone},
     scopes::Scopes,
     token::{Claims, Tokens},
 };
@@ -111,13 +115,17 @@ const IN_A_FORM: &[&str] = &[
 // checks 85, 89, 92, 95, 100
 #[test]
 fn a_form_gets_a_token_for_what_it_says_or_a_400() {
-    let (tokens, runtime) = tokens();
+    let (_, runtime) = tokens();
+    let mut settings = Settings::from_vars([]);
+    let everyone = runtime.block_on(AcceptsEveryone::from_settings(&mut settings));
+    let everyone = everyone.expect("it needs no settings");
+    let tokens = Tokens::from_ref(&everyone);
     proptest!(config(), |(form in text(IN_A_FORM))| {
         let Ok(params) = Params::parse(&form) else { return Ok(()) };
         let [name, password, asked] =
             ["username", "password", "scope"].map(|name| params.get(name).map(str::to_owned));
         let request = params.read().expect("a form");
-        let answer = password::token(State(tokens.clone()), Strict(request));
+        let answer = password::token(State(everyone.clone()), Strict(request));
         match runtime.block_on(answer) {
             Ok((_, token)) => {
                 prop_assert!(password.is_some());

@@ -183,6 +183,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let cookies = Cookies::from_request_parts(parts, state).await;
+        // Not the words of tower-cookies, which name a layer that accepts planted cookies.
         let cookies = cookies.map_err(|_| NO_COOKIES)?;
         let (keys, ended) = (FromRef::from_ref(state), FromRef::from_ref(state));
         Ok(Self::new(cookies, keys, ended))
@@ -191,7 +192,7 @@ where
 
 const NO_COOKIES: (StatusCode, &str) = (
     StatusCode::INTERNAL_SERVER_ERROR,
-    "this route has no cookies: add .layer(common::cookies::layer()), which drops planted ones",
+    "no cookies here: put .layer(common::cookies::layer()) after this route",
 );
 
 /// The provider's token as the cookie holds it, valid only together with its session.

@@ -1,4 +1,4 @@
-//! The messages of a diagram: what of them is shown, and what never is.
+//! The messages of a diagram: what they show, and what they never show.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -42,7 +42,7 @@ impl<'a> Messages<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Message> {
+    pub(super) fn into_list(self) -> Vec<Message> {
         self.messages
     }
 

@@ -1,5 +1,7 @@
 //! What the log and `GET /flow` say about the flow.
 
+use std::fmt::Display;
+
 use oauth2::{AccessToken, AuthorizationCode, PkceCodeVerifier, RefreshToken};
 use url::Url;
 
@@ -30,7 +32,7 @@ const REVOCATION: Kind = Kind {
 
 impl OAuth {
     pub(super) fn narrate_begin(&self, state: &str, url: &Url) {
-        let line = format!(
+        let line = format_args!(
             "1/4 we send the browser to {} with a state and a PKCE challenge; an encrypted cookie holds the verifier",
             self.0.provider.name
         );
@@ -62,7 +64,7 @@ impl OAuth {
         let flow = self.login(callback.get("state").unwrap_or_default());
         match result {
             Ok(_) => flow.step(
-                format!(
+                format_args!(
                     "2/4 the browser brings a code from {}; it has the cookie for this state, so it started this login",
                     self.0.provider.name
                 ),
@@ -97,7 +99,7 @@ impl OAuth {
             ("redirect_uri", &self.0.redirect_uri),
             ("client_id", &self.0.provider.client_id),
         ];
-        let line = format!(
+        let line = format_args!(
             "3/4 we give {} the code and the PKCE verifier; the token comes to us, and not through the browser",
             self.0.provider.name
         );
@@ -115,7 +117,7 @@ impl OAuth {
             ("refresh_token", &**refresh_token.secret()),
         ];
         let name = &self.0.provider.name;
-        let line = format!("the token had expired; {name} issued the next one");
+        let line = format_args!("the token had expired; {name} issued the next one");
         let flow = self.0.flows.flow(REFRESH, refresh_token.secret());
         self.narrate_token(&flow, line, source, &request, result);
     }
@@ -123,7 +125,7 @@ impl OAuth {
     fn narrate_token(
         &self,
         flow: &Flow,
-        line: String,
+        line: impl Display,
         source: Source,
         request: &[(&str, &str)],
         result: &Result<Token>,
@@ -157,7 +159,7 @@ impl OAuth {
         let flow = self.login(token.access_token.secret());
         match result {
             Ok(user) => flow.step(
-                format!(
+                format_args!(
                     "4/4 we use the token to ask {} who the user is, so we need not trust the browser",
                     self.0.provider.name
                 ),
@@ -194,7 +196,7 @@ impl OAuth {
             rfc: "RFC 7009, section 2.1",
             code: "OAuth::revoke in common/src/oauth/revoke.rs",
         };
-        let line = format!("{} has revoked the token", self.0.provider.name);
+        let line = format_args!("{} has revoked the token", self.0.provider.name);
         let flow = self.0.flows.flow(REVOCATION, access_token.secret());
         flow.step(line, source, |draw| {
             let url = self.0.provider.revocation_url.as_ref();

@@ -17,7 +17,7 @@ use super::{
     listen::listen,
     serve::{SHUTDOWN_TIMEOUT, serve},
 };
-use crate::settings::{FromSettings, PublicUrl, RUST_LOG, Setting, Settings, table};
+use crate::settings::{FromSettings, OUR_MISTAKE, PublicUrl, RUST_LOG, Setting, Settings, table};
 
 /// The open-file limit to request: every connection needs one. The usual 1024 is low for a server
 /// with idle clients, each of which costs a few kilobytes until its headers are overdue.
@@ -57,7 +57,7 @@ where
 {
     let table = || iter::once(&RUST_LOG).chain(S::SETTINGS.iter().copied().flatten());
     with_settings(table, async |mut settings| {
-        match settings.read(None).await {
+        match settings.read_at(None).await {
             Err(problems) => fail(&problems),
             Ok(state) => match command(state).await {
                 Ok(()) => ExitCode::SUCCESS,
@@ -157,9 +157,9 @@ impl Server {
     ) -> Result<Self, Vec<String>> {
         let listener = listen(&mut settings, "BIND_ADDR", S::HOME.addr).await;
         let addr = listener.as_ref().and_then(|own| own.local_addr().ok());
-        let state = settings.read(addr).await?;
+        let state = settings.read_at(addr).await?;
         let (Some(listener), Some(addr)) = (listener, addr) else {
-            unreachable!("a listener that is missing is a problem of the settings")
+            return Err(vec![OUR_MISTAKE.into()]);
         };
         let public_url = settings.public_url().clone();
         let background = settings.background();

@@ -25,8 +25,8 @@ pub trait FromSettings: Sized {
 
     /// Reads it. Returns `None` only after recording why with [`Settings::problem`].
     ///
-    /// A program calls [`Settings::read`] instead: this may return something despite a problem, and
-    /// then it must not be used.
+    /// Only another `from_settings` calls this: it may return something despite a problem. A `main`
+    /// calls [`Settings::read`], which then returns nothing.
     fn from_settings(settings: &mut Settings) -> impl Future<Output = Option<Self>> + Send;
 }
 

@@ -17,9 +17,8 @@ pub async fn serve_plain<S: FromSettings>(
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("an address");
     let mut settings = Settings::from_vars(vars.iter().copied());
-    settings.resolve_public_url_at(Some(addr), &S::HOME);
-    let state = S::from_settings(&mut settings).await;
-    let app = app(state.unwrap_or_else(|| panic!("{settings:?}")));
+    let state = settings.read(&listener).await;
+    let app = app(state.unwrap_or_else(|problems| panic!("{problems:#?}")));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
     (addr, tasks)

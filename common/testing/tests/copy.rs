@@ -59,8 +59,6 @@ fn copied(goal: &str, server: &str) -> PathBuf {
     to
 }
 
-static BUILDING: Mutex<()> = Mutex::new(());
-
 fn edit(file: &Path, change: impl FnOnce(&str) -> String) {
     let text = fs::read_to_string(file).expect("a manifest");
     fs::write(file, change(&text)).expect("a manifest");
@@ -103,6 +101,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Builds the server, or one of its examples, with the dependency versions of this workspace. It
 /// shares the dependencies that are built with the same features; the programs are its own.
 fn build(workspace: &Path, server: &str, example: Option<&str>) -> String {
@@ -110,9 +110,9 @@ fn build(workspace: &Path, server: &str, example: Option<&str>) -> String {
     let shared = test.ancestors().nth(3).expect("target/debug/deps");
     let target = workspace.join("target");
     fs::copy(root().join("Cargo.lock"), workspace.join("Cargo.lock")).expect("the versions");
-    // For cargo the same library of two workspaces is one package in the shared folder: each build
-    // waits for the one before, and finds files that are newer than what that one left.
-    let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Cargo takes the same library in two workspaces for one package of the shared folder. So builds
+    // take turns, and each makes its `lib.rs` newer than what the last one left.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for entry in fs::read_dir(workspace).expect("a folder").flatten() {
         let lib = entry.path().join("src/lib.rs");
         if lib.exists() {
@@ -169,7 +169,10 @@ async fn the_files_listed_for_a_session_keep_one() {
 
 #[tokio::test]
 async fn the_files_listed_for_a_login_form_issue_and_check_tokens() {
-    let copied = copied("the same with a login form", "first_party");
+    let copied = copied(
+        "the same with a login form, for grants that no new client should use",
+        "first_party",
+    );
     let program = Program::start(&build(&copied, "first_party", None), &[]);
     let mut browser = Browser::new();
     let form = [
