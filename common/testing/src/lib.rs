@@ -41,6 +41,8 @@ pub async fn start<S: FromSettings>(
     app: impl FnOnce(S) -> Router,
     vars: &[(&str, &str)],
 ) -> Server {
+    // As `run` does: some tests open more than the usual 1024 files.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let names = ["BIND_ADDR", "DEMO_ADDR", "DEMO_OPENID_ADDR"];
     let free_ports = names.map(|name| (name, "127.0.0.1:0"));
     let settings = Settings::from_vars(free_ports.into_iter().chain(vars.iter().copied()));
