@@ -839,10 +839,13 @@ async fn settings_that_are_read_without_run_are_refused_all_the_same() {
     ] {
         let bad = [&good[..], &[(name, value)]].concat();
         let mut settings = Settings::from_vars(bad);
-        for _ in 0..2 {
-            let problems = settings.read::<Sessions>(&listener).await.unwrap_err();
-            assert!(problems[0].starts_with(name), "{problems:?}");
-        }
+        let problems = settings.read::<Sessions>(&listener).await.unwrap_err();
+        assert!(problems[0].starts_with(name), "{problems:?}");
+    }
+    let mut settings = Settings::from_vars(good);
+    settings.problem("RUST_LOG", "was wrong before");
+    for _ in 0..2 {
+        assert!(settings.read::<Sessions>(&listener).await.is_err());
     }
 }
 
