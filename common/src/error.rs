@@ -66,8 +66,8 @@ pub enum Error {
 
     /// 421: the request is for another host (RFC 9110, section 15.5.20), but this server is meant for
     /// its own machine only. Requests through a proxy that passes `Host` on get this when
-    /// `PUBLIC_URL` was forgotten, and
-    /// so do those of a web page that points its own name at 127.0.0.1 (DNS rebinding).
+    /// `PUBLIC_URL` was forgotten, and so do those of a web page that points its own name at
+    /// 127.0.0.1 (DNS rebinding).
     #[error(
         "this server only answers requests for its own machine; to serve other hosts, set PUBLIC_URL to the \
          origin that browsers see"
@@ -84,8 +84,7 @@ pub enum Error {
     #[error("the provider cannot be used at the moment; please try again")]
     ProviderUnclear(String),
 
-    /// 504: the provider takes too long. If `sent`, the provider may have done what was
-    /// asked.
+    /// 504: the provider takes too long. If `sent`, it may have done what was asked.
     #[error("the provider took too long; please try again")]
     ProviderTimeout { sent: bool },
 

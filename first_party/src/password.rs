@@ -67,8 +67,9 @@ impl FromSettings for AcceptsEveryone {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if !settings.is_loopback() {
-            let what = "in first_party/src/password.rs accepts every password; replace it, and then AcceptsEveryone with \
-                        Tokens, before BIND_ADDR or PUBLIC_URL lets others reach this server";
+            let what = "in first_party/src/password.rs accepts every password; replace it, and \
+                        then AcceptsEveryone with Tokens, before BIND_ADDR or PUBLIC_URL lets \
+                        others reach this server";
             settings.problem("authenticate", what);
         }
         Tokens::from_settings(settings).await.map(Self)

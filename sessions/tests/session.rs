@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use axum::{Router, routing::get};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
@@ -9,7 +10,7 @@ use base64::{
 use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use sessions::{Sessions, session::LIFETIME};
+use sessions::{Sessions, session::LIFETIME, users};
 use testing::{
     Answer, Browser, callback, param_of,
     provider::{Provider, Reply, token},
@@ -847,6 +848,22 @@ async fn settings_that_are_read_without_run_are_refused_all_the_same() {
     for _ in 0..2 {
         assert!(settings.read::<Sessions>(&listener).await.is_err());
     }
+}
+
+/// The words of tower-cookies would name a layer that accepts planted cookies.
+#[tokio::test]
+async fn a_route_without_our_cookies_says_which_layer_is_missing() {
+    let app = |sessions: Sessions| {
+        let routes = Router::new().route("/privileged", get(users::privileged));
+        routes.with_state(sessions)
+    };
+    let server = start(app, &Provider::start().await.settings()).await;
+    let answer = Browser::new().get(url(&server, "/privileged")).await;
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.body.contains("common::cookies::layer()"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
