@@ -1,5 +1,7 @@
 //! The look of the few HTML pages: one frame, one stylesheet, no script.
 
+use std::fmt::Display;
+
 use askama::Template;
 use axum::{
     Extension,
@@ -47,24 +49,20 @@ impl<T: Template> Page<T> {
 
 #[derive(Template)]
 #[template(path = "layout.html")]
-struct Layout<'a> {
-    title: &'a str,
-    content: &'a str,
+struct Layout<T: Display> {
+    title: &'static str,
+    content: T,
 }
 
-impl<T: Template> IntoResponse for Page<T> {
+impl<T: Template + Display> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        let render = |content: &str| {
-            Layout {
-                title: self.title,
-                content,
-            }
-            .render()
+        let mut html = String::with_capacity(Layout::<T>::SIZE_HINT + T::SIZE_HINT);
+        let layout = Layout {
+            title: self.title,
+            content: self.content,
         };
-        let html = self
-            .content
-            .render()
-            .and_then(|content| render(&content))
+        layout
+            .render_into(&mut html)
             .expect("writing to a string cannot fail");
         // A window keeps its link to the page that opened it only if a login may run in it.
         let opener = if self.form_action.is_some() {

@@ -21,6 +21,7 @@ mod secrets;
 mod table;
 
 use env_file::{EnvFile, HAS_A_MEANING};
+pub(crate) use public_url::url_of_host;
 pub use public_url::{PublicUrl, check_endpoint, is_loopback, is_this_machine};
 pub use secrets::{Secrets, is_published};
 pub(crate) use table::DEFAULT_ADDR;

@@ -2,18 +2,16 @@
 
 use std::convert::Infallible;
 
+use crate::{
+    Error, Result,
+    settings::{PublicUrl, is_this_machine, url_of_host},
+};
 use axum::{
     extract::{FromRef, FromRequestParts},
     handler::Handler,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::Redirect,
     routing::{MethodRouter, get},
-};
-use url::Url;
-
-use crate::{
-    Error, Result,
-    settings::{PublicUrl, is_this_machine},
 };
 
 /// Like [`get`], for a handler with side effects: `HEAD`, for which axum would run the handler, is
@@ -62,11 +60,13 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
         let own = PublicUrl::from_ref(state);
+        let is_another_name = |host: &HeaderValue| {
+            let asked = url_of_host(host).filter(is_this_machine);
+            asked.is_some_and(|asked| asked.host() != own.as_url().host())
+        };
         let host = parts.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok());
-        let asked = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
-        let elsewhere = |asked: Url| is_this_machine(&asked) && asked.host() != own.as_url().host();
-        if own.is_loopback() && asked.is_some_and(elsewhere) {
+        let host = host.filter(|host| own.is_loopback() && !own.has_host(host));
+        if host.is_some_and(is_another_name) {
             // Only the path: the request line may contain a whole URL with another host.
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             return Err(Redirect::to(&own.join(path)));

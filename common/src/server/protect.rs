@@ -1,9 +1,10 @@
 //! What applies to every response: limits, error bodies, headers.
 
-use std::{convert::Infallible, future::ready, panic::AssertUnwindSafe, time::Duration};
+use std::{convert::Infallible, future::ready, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::HttpBody,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,13 +13,12 @@ use axum::{
 use futures_util::{FutureExt, future::Either};
 use tokio::time::timeout;
 use tower::{Service, layer::layer_fn, service_fn};
-use url::Url;
 
 use crate::{
     Error,
     error::{Detail, negotiate, prefers_html, too_slow},
     page::stylesheet,
-    settings::{PublicUrl, is_this_machine},
+    settings::{PublicUrl, is_this_machine, url_of_host},
 };
 
 /// How long one request may take; longer than a request to the provider may.
@@ -33,20 +33,26 @@ const MAX_BODY: usize = 64 * 1024;
 /// is on this machine, requests for other hosts are rejected. A route that is added afterwards has
 /// none of this.
 ///
-/// One layer and not six of `tower-http`: each of them would cost a boxed future in each request.
+/// One layer, because the order matters: a panic or a timeout must become an error before errors get
+/// their bodies, and headers come last. Each call of `Router::layer` also costs a boxed future in
+/// each request.
 pub fn protect(app: Router, public_url: &PublicUrl) -> Router {
-    let (https, this_machine_only) = (public_url.is_https(), public_url.is_loopback());
+    let own = public_url.clone();
+    let headers = Arc::new(security_headers(&own));
     app.route("/style.css", get(stylesheet))
         .layer(layer_fn(move |mut route: Route| {
+            let (own, headers) = (own.clone(), headers.clone());
             service_fn(move |mut request: Request| {
                 let html = prefers_html(request.headers());
-                DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
-                let response = if this_machine_only && !is_for_this_machine(request.headers()) {
+                if !request.body().is_end_stream() {
+                    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+                }
+                let response = if is_misdirected(request.headers(), &own) {
                     Either::Left(ready(Ok(Error::Misdirected.into_response())))
                 } else {
                     Either::Right(route.call(request))
                 };
-                respond(response, html, https, this_machine_only)
+                respond(response, html, own.is_loopback(), headers.clone())
             })
         }))
 }
@@ -54,8 +60,8 @@ pub fn protect(app: Router, public_url: &PublicUrl) -> Router {
 async fn respond(
     response: impl Future<Output = Result<Response, Infallible>>,
     html: bool,
-    https: bool,
     this_machine_only: bool,
+    defaults: Arc<HeaderMap>,
 ) -> Result<Response, Infallible> {
     let response = timeout(REQUEST_TIMEOUT, response);
     let mut response = match AssertUnwindSafe(response).catch_unwind().await {
@@ -67,49 +73,42 @@ async fn respond(
         }
     };
     negotiate(&mut response, html, this_machine_only).await;
-    security_headers(response.headers_mut(), https);
+    let headers = response.headers_mut();
+    headers.reserve(defaults.len());
+    for (name, value) in &*defaults {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
     Ok(response)
 }
 
-/// Whether the `Host` field names this machine. It alone decides: anyone can put another host
-/// into the request line.
-fn is_for_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else {
-        return true;
+/// Whether a server for this machine alone is asked for another host. The `Host` field decides:
+/// anyone can put another host into the request line.
+fn is_misdirected(request: &HeaderMap, own: &PublicUrl) -> bool {
+    let is_elsewhere = |host: &HeaderValue| {
+        !own.has_host(host) && !url_of_host(host).is_some_and(|url| is_this_machine(&url))
     };
-    let url = host
-        .to_str()
-        .map(|host| Url::parse(&format!("http://{host}")));
-    matches!(url, Ok(Ok(url)) if is_this_machine(&url))
+    own.is_loopback() && request.get(header::HOST).is_some_and(is_elsewhere)
 }
 
 /// The headers of every response; a page or a handler that sets its own keeps it.
-fn security_headers(headers: &mut HeaderMap, https: bool) {
-    const DEFAULTS: [(HeaderName, HeaderValue); 6] = [
-        (
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ),
-        (
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        ),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        ),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            HeaderValue::from_static("same-origin"),
-        ),
-    ];
-    for (name, value) in DEFAULTS {
-        headers.entry(name).or_insert(value);
+fn security_headers(own: &PublicUrl) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
+    set(header::CACHE_CONTROL, "no-store");
+    set(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+    if own.is_https() {
+        // Two years.
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
     }
-    if https {
-        let two_years = HeaderValue::from_static("max-age=63072000");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, two_years);
-    }
+    headers
 }
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");

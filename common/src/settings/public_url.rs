@@ -1,26 +1,27 @@
 //! Where browsers find a server, and which URLs secrets may be sent to.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc};
 
-use axum::http::Uri;
-use url::{Host, Url};
+use axum::http::{HeaderValue, Uri};
+use url::{Host, Position, Url};
 
 /// The origin under which browsers find a server: the only source of its redirect URIs, never
-/// the `Host` header, which anyone can write (RFC 9700, section 2.1).
+/// the `Host` header, which anyone can write (RFC 9700, section 2.1). Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct PublicUrl(Url);
+pub struct PublicUrl(Arc<Url>);
 
 impl PublicUrl {
     /// The address itself, without the scope id that IPv6 may add and no URL can have.
     pub(crate) fn of(address: SocketAddr) -> Self {
         let address = SocketAddr::new(address.ip(), address.port());
-        Self(Url::parse(&format!("http://{address}")).expect("an IP address makes a URL"))
+        let url = Url::parse(&format!("http://{address}")).expect("an IP address makes a URL");
+        Self(Arc::new(url))
     }
 
     /// The same place under another name, if there is one.
     pub(crate) fn named(mut self, host: Option<&str>) -> Self {
         if host.is_some() {
-            self.0
+            Arc::make_mut(&mut self.0)
                 .set_host(host)
                 .expect("a host name that is hard-coded");
         }
@@ -42,6 +43,12 @@ impl PublicUrl {
         self.0.scheme() == "https"
     }
 
+    /// Whether a `Host` field is exactly what browsers send to this server. It saves reading the
+    /// field as a URL, which takes longer than many a handler.
+    pub(crate) fn has_host(&self, host: &HeaderValue) -> bool {
+        *host == self.0[Position::BeforeHost..Position::AfterPort]
+    }
+
     /// Whether only browsers on this machine can reach the server.
     pub fn is_loopback(&self) -> bool {
         is_this_machine(&self.0)
@@ -51,7 +58,7 @@ impl PublicUrl {
 impl fmt::Display for PublicUrl {
     /// The origin, without a slash at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.origin().ascii_serialization())
+        f.write_str(&self.0[..Position::BeforePath])
     }
 }
 
@@ -62,9 +69,14 @@ impl FromStr for PublicUrl {
         let url = Url::parse(value).map_err(drop)?;
         let origin = url.origin().ascii_serialization();
         (matches!(url.scheme(), "http" | "https") && origin == value)
-            .then_some(Self(url))
+            .then(|| Self(Arc::new(url)))
             .ok_or(())
     }
+}
+
+/// The host and the port of a `Host` field, as the URL of their root.
+pub(crate) fn url_of_host(host: &HeaderValue) -> Option<Url> {
+    Url::parse(&format!("http://{}", host.to_str().ok()?)).ok()
 }
 
 /// Whether a URL can be an endpoint of a provider (RFC 6749, sections 3.1 and 3.2); `Err` says what
