@@ -53,9 +53,6 @@ pub struct Api {
 
 impl Api {
     /// Sends a `GET` to the API with a token that has not expired.
-    ///
-    /// # Errors
-    /// Says why there is no token or no response.
     pub async fn call(&self) -> Result<HttpResponse, String> {
         let token = self.token(None).await?;
         let answer = self.get(&token).await?;
@@ -150,8 +147,8 @@ impl FromSettings for Api {
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let token_url = endpoint(settings, "TOKEN_URL", "http://127.0.0.1:5000/token");
         let url = endpoint(settings, "API_URL", "http://127.0.0.1:5000/endpoint1");
-        let registration =
-            registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET").ok()?;
+        let registration = registration(settings, "MACHINE_CLIENT_ID", "MACHINE_CLIENT_SECRET");
+        let registration = registration.ok()?;
         if registration.is_none() {
             let what = "and MACHINE_CLIENT_SECRET are missing; to try it, `cargo run -p first_party \
                         --example client_credentials` prints both";

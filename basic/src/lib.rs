@@ -5,7 +5,7 @@
 //! The authorization code flow with PKCE: `/login` sends the browser to the provider, `/auth`
 //! receives it back and shows the token.
 //!
-//! The flow itself, step by step and with its checks, is [`common::oauth`]. Seen from a browser:
+//! [`common::oauth`] is the flow itself, with its checks. Here is what a browser sees:
 //!
 //! ```
 //! use testing::{Browser, start};
@@ -15,15 +15,15 @@
 //! let server = start(basic::app, &[]).await;
 //! let mut browser = Browser::new();
 //!
-//! // 1/4: to the provider, with a state and a PKCE challenge.
+//! // Step 1: to the provider, with a state and a PKCE challenge.
 //! let login = browser.get(server.public_url.join("/login")).await;
 //! assert!(login.location().contains("code_challenge_method=S256"));
 //!
-//! // There the user presses Allow, and the provider issues a code.
+//! // The user clicks Allow, and the provider issues a code.
 //! let back = browser.allow(&login, "ada").await;
 //! assert!(back.starts_with(&server.public_url.join("/auth?code=")));
 //!
-//! // 2/4 to 4/4: the state is right, and the code is redeemed for a token.
+//! // Steps 2 and 3: the callback is checked, and the code is redeemed for a token.
 //! let token = browser.get(back).await.json();
 //! assert_eq!(token["token_type"], "Bearer");
 //! # }
@@ -43,7 +43,7 @@ use common::{
 };
 use tower_cookies::Cookies;
 
-/// The routes, in the order of the walkthrough.
+/// The routes, in the order of the walkthrough in the README.
 pub fn app(oauth: OAuth) -> Router {
     let public_url = oauth.public_url().clone();
     let routes = Router::new()
@@ -79,7 +79,8 @@ async fn index(State(oauth): State<OAuth>) -> Page<Index> {
     )
 }
 
-/// `GET /login`: sends the browser to the provider.
+/// `GET /login`: sends the browser to the provider. [`PublicHost`] makes sure that the cookie is set
+/// on the host to which the provider sends it back.
 async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
     oauth.begin(&cookies, None) // step 1
 }
@@ -87,7 +88,7 @@ async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> R
 /// `GET /auth?code=…&state=…`: back from the provider.
 ///
 /// Shows the token, which no real application should do: what is on a page can be read by the
-/// browser's extensions, and ends up in its cache and in screenshots.
+/// browser's extensions, and ends up in screenshots.
 async fn auth(
     State(oauth): State<OAuth>,
     cookies: Cookies,
@@ -96,6 +97,6 @@ async fn auth(
     let verified = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
     let login = oauth.exchange(verified).await?; // step 3: the code for a token
 
-    oauth.narrate_shown(&login.token);
+    oauth.narrate_shown(&login.token); // step 4, for the log
     Ok((NO_STORE, Json(login.token)))
 }

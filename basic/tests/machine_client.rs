@@ -318,6 +318,11 @@ fn each_wrong_setting_is_reported_in_one_line() {
         "{nothing}"
     );
 
+    assert_eq!(
+        problems(&[("MACHINE_CLIENT_ID", "id")]),
+        "error: MACHINE_CLIENT_SECRET is missing; it belongs to MACHINE_CLIENT_ID\n"
+    );
+
     let all = problems(&[
         ("TOKEN_URL", "http://provider.example/token"),
         ("API_URL", "/endpoint1"),

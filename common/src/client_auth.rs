@@ -2,7 +2,6 @@
 
 use axum::http::{HeaderMap, header};
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Basic};
-
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -20,9 +19,8 @@ impl ClientCredentials {
     /// Reads them from the `Authorization: Basic` header, or from `client_id` and `client_secret`
     /// in the body.
     ///
-    /// # Errors
-    /// `invalid_request` when the header and the body contradict or repeat each other,
-    /// `invalid_client` when neither has usable credentials.
+    /// Fails with `invalid_request` when the header and the body contradict or repeat each other,
+    /// and with `invalid_client` when neither has usable credentials.
     pub fn read(headers: &HeaderMap, params: &Params) -> Result<Self, OAuthError> {
         let in_body = params.get("client_id").zip(params.get("client_secret"));
         if !headers.contains_key(header::AUTHORIZATION) {
@@ -32,12 +30,7 @@ impl ClientCredentials {
                 secret: secret.to_owned(),
             });
         }
-        if headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .nth(1)
-            .is_some()
-        {
+        if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
             return Err(OAuthError::invalid_request(
                 "more than one Authorization header",
             ));
@@ -72,7 +65,7 @@ impl ClientCredentials {
         &self.id
     }
 
-    /// Whether it is this client.
+    /// Whether these are this client's id and secret.
     pub fn is(&self, id: &str, secret: &str) -> bool {
         // Both are always compared, in constant time, so that neither can be guessed piece by
         // piece.

@@ -25,11 +25,11 @@ use crate::{
 pub const DATABASE_URL: Setting = Setting {
     name: "DATABASE_URL",
     default: "none: everything is kept in memory, and is lost when the server stops",
-    help: "The database: sqlite://file.db, which is made when there is none, or postgres://user:password@host/name.",
+    help: "The database: sqlite://file.db, which is created if it does not exist, or postgres://user:password@host/name.",
 };
 
 /// How long a request waits for the database; less than the timeout of the whole request.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DB_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What may follow the `?` of `postgres://…?`.
 const PARAMETERS: [&str; 12] = [
@@ -94,7 +94,10 @@ pub async fn migrate(
 pub fn cannot_be_used(error: &MigrateError) -> String {
     match error {
         MigrateError::Execute(sqlx::Error::PoolTimedOut) => {
-            format!("cannot be used: no answer within {} s", PATIENCE.as_secs())
+            format!(
+                "cannot be used: no answer within {} s",
+                DB_TIMEOUT.as_secs()
+            )
         }
         MigrateError::Execute(error) => format!("cannot be used: {error}"),
         error => format!("cannot be used: {error}"),
@@ -134,13 +137,14 @@ fn others_can_use(_: &Path) -> bool {
 /// A database in memory lives as long as its connection, so there is exactly one, and it is never
 /// closed.
 async fn in_memory() -> sqlx::Result<AnyPool> {
-    let pool = AnyPoolOptions::new().min_connections(1).max_connections(1);
-    let pool = pool
+    let pool = AnyPoolOptions::new()
+        .min_connections(1)
+        .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
-        .acquire_timeout(PATIENCE);
-    // A request that is cancelled during this test would close the connection.
-    let pool = pool.test_before_acquire(false);
+        .acquire_timeout(DB_TIMEOUT)
+        // A request that is cancelled during this test would close the connection.
+        .test_before_acquire(false);
     pool.connect_with(quiet("sqlite::memory:")?).await
 }
 
@@ -150,8 +154,8 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
     make_private(Path::new(path));
     if others_can_use(Path::new(path)) {
         let what = "DATABASE_URL names a file that other users of this machine can use; chmod 600 \
-                    it, and what SQLite keeps beside it";
-        settings.warning(what.into());
+                    it, and what SQLite keeps next to it";
+        settings.warning(what);
     }
     let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
     let options = quiet(&format!("sqlite:{path}?mode=rwc"))?;
@@ -165,9 +169,9 @@ async fn in_file(settings: &mut Settings, path: &str) -> sqlx::Result<AnyPool> {
 async fn postgres(settings: &mut Settings, url: &str) -> sqlx::Result<AnyPool> {
     let options = parse(url)?;
     if !is_proven(options.get_ssl_mode()) && !is_this_machine(&options) {
-        let what = "DATABASE_URL does not say who the database must be: whoever is on the way can \
+        let what = "DATABASE_URL does not verify the database server: anyone on the network can \
                     read and change everything; add sslmode=verify-full";
-        settings.warning(what.into());
+        settings.warning(what);
     }
     // The cryptography for TLS, unless the program has already chosen another.
     let _ = ring::default_provider().install_default();
@@ -203,7 +207,7 @@ fn is_this_machine(options: &PgConnectOptions) -> bool {
 }
 
 async fn several(pool: AnyPoolOptions, options: AnyConnectOptions) -> sqlx::Result<AnyPool> {
-    let pool = pool.max_connections(4).acquire_timeout(PATIENCE);
+    let pool = pool.max_connections(4).acquire_timeout(DB_TIMEOUT);
     pool.connect_with(options).await
 }
 
@@ -212,9 +216,6 @@ fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
     let options: AnyConnectOptions = url.parse()?;
     Ok(options.disable_statement_logging())
 }
-
-/// The error of functions in which only the database can fail.
-pub type DatabaseError = Error;
 
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {

@@ -6,7 +6,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `start` | runs it beside the server, on this machine only |
+//! | `start` | runs it next to the server, on this machine only |
 //! | `authorize` | the authorization endpoint: Allow and Deny |
 //! | `token` | the token endpoint and the revocation endpoint |
 //! | `user` | the userinfo endpoint |
@@ -64,7 +64,7 @@ struct OpenId {
 /// Issues a signed ID token, with the nonce of the authorization request.
 type SignIdToken = Box<dyn Fn(&Grant, Option<&str>) -> String + Send + Sync>;
 
-fn app(demo: Arc<Demo>) -> Router {
+fn routes(demo: Arc<Demo>) -> Router {
     let oauth_endpoints = Router::new()
         .route("/api/oauth2/token", post(token::token))
         .route("/api/oauth2/token/revoke", post(token::revoke))

@@ -123,15 +123,7 @@ impl Error {
             Self::Other(status, _) => *status,
         }
     }
-}
 
-impl From<(StatusCode, &'static str)> for Error {
-    fn from((status, reason): (StatusCode, &'static str)) -> Self {
-        Self::Other(status, reason)
-    }
-}
-
-impl Error {
     /// Whether `GET /flow` shows where it happened.
     fn stops_flow(&self) -> bool {
         matches!(
@@ -148,11 +140,20 @@ impl Error {
     }
 }
 
+impl From<(StatusCode, &'static str)> for Error {
+    fn from((status, reason): (StatusCode, &'static str)) -> Self {
+        Self::Other(status, reason)
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match &self {
             Self::Provider(cause) | Self::ProviderUnclear(cause) => {
                 tracing::warn!("the provider failed: {cause}");
+            }
+            Self::ProviderTimeout { .. } => {
+                tracing::warn!("the provider failed: no response in time");
             }
             Self::Database(cause) => tracing::error!("the database failed: {cause}"),
             Self::NotLoggedIn => {}
@@ -182,7 +183,6 @@ impl IntoResponse for Error {
 /// `(StatusCode::CONFLICT, Detail::of("…"))`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Detail {
-    #[serde(alias = "error_description")]
     detail: Cow<'static, str>,
 }
 

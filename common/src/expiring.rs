@@ -106,8 +106,9 @@ impl<V> Expiring<V> {
         let now = Instant::now();
         table.remove(&key);
         while table.order.len() >= self.capacity || table.oldest_has_expired(now) {
-            let oldest = table.order.pop_front();
-            oldest.map(|oldest| table.values.remove(&oldest));
+            if let Some(oldest) = table.order.pop_front() {
+                table.values.remove(&oldest);
+            }
         }
         table.order.push_back(key.clone());
         table.values.insert(key, (now + self.lifetime, value));

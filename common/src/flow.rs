@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{settings::Settings, unix_now};
+use crate::{Result, settings::Settings, unix_now};
 
 mod messages;
 #[cfg(feature = "flow")]
@@ -95,6 +95,20 @@ impl Flow {
     /// response.
     pub fn stop(&self, why: impl Display, source: Source, draw: impl FnOnce(&mut Messages<'_>)) {
         self.record(why, true, source, draw);
+    }
+
+    /// [`Flow::step`] for an `Ok`, and [`Flow::stop`] for an `Err`.
+    pub fn outcome<T>(
+        &self,
+        result: &Result<T>,
+        line: impl Display,
+        source: Source,
+        draw: impl FnOnce(&mut Messages<'_>),
+    ) {
+        match result {
+            Ok(_) => self.step(line, source, draw),
+            Err(error) => self.stop(error, source, draw),
+        }
     }
 
     /// From now on this value, such as a token, leads to the flow too.

@@ -39,10 +39,8 @@ pub enum HttpError {
 }
 
 impl Http {
-    /// `direct` ignores a proxy that the environment names, for a provider on this machine.
-    ///
-    /// # Errors
-    /// When there are no root certificates to check the provider's with.
+    /// `direct` ignores a proxy that the environment names, for a provider on this machine. Fails
+    /// when there are no root certificates to check the provider's with.
     pub fn new(direct: bool) -> Result<Self, String> {
         // The cryptography for TLS, unless the program has already chosen another.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -54,14 +52,11 @@ impl Http {
             .timeout(Duration::from_secs(10))
             .user_agent(concat!("oauth2-axum-examples/", env!("CARGO_PKG_VERSION")));
         let client = if direct { client.no_proxy() } else { client };
-        let no_certificates = |error| format!("no HTTPS client: {error}; install ca-certificates");
+        let no_certificates = |error| format!("cannot be used: {error}; install ca-certificates");
         client.build().map(Self).map_err(no_certificates)
     }
 
     /// `GET` of JSON, with the token that grants access to it.
-    ///
-    /// # Errors
-    /// When there is no usable response.
     pub async fn get(
         &self,
         url: &Url,
@@ -78,10 +73,7 @@ impl Http {
         self.send(request).await
     }
 
-    /// One request, one answer: nothing is sent again, as a code works only once.
-    ///
-    /// # Errors
-    /// When there is no usable response.
+    /// One request, one response: nothing is sent again, as a code works only once.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut answer = self.0.execute(request.try_into()?).await?;
         let status = answer.status();
@@ -96,11 +88,11 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        let json = answer.headers().get(header::CONTENT_TYPE).cloned();
+        let media_type = answer.headers_mut().remove(header::CONTENT_TYPE);
         let mut response = HttpResponse::new(body);
         *response.status_mut() = status;
-        let json = json.unwrap_or(HeaderValue::from_static("application/json"));
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        let media_type = media_type.map(|media_type| (header::CONTENT_TYPE, media_type));
+        response.headers_mut().extend(media_type);
         Ok(response)
     }
 }

@@ -61,9 +61,12 @@
 //! A server that issues tokens uses the rest: [`page`] for its forms, [`client_auth`] for its
 //! clients, [`authorization`] for their codes, [`expiring`] for values that expire.
 //!
-//! The OAuth client is behind the feature `client`, as `first_party` needs none; the OpenID
-//! demo provider is behind `oidc`, a database behind `database`, codes behind `authorization`. Test
-//! support is a crate of its own, `common/testing`.
+//! What happens is logged, and drawn as the diagrams of [`flow`].
+//!
+//! The OAuth client is behind the feature `client`, as `first_party` needs none; the demo provider
+//! is behind `demo`, its OpenID part behind `oidc`, the page of the diagrams behind `flow`, a
+//! database behind `database`, codes behind `authorization`. Test support is a crate of its own,
+//! `common/testing`.
 
 #[cfg(feature = "authorization")]
 pub mod authorization;
@@ -101,10 +104,8 @@ pub use crate::{
     server::{run, run_command},
 };
 
-/// 256 random bits as base64url: a name or a secret that nobody can guess.
-///
-/// # Panics
-/// When the operating system has no random numbers, without which nothing here is safe.
+/// 256 random bits as base64url: a name or a secret that nobody can guess. Panics when the operating
+/// system has no random numbers, without which nothing here is safe.
 pub fn random_token() -> String {
     let mut bytes = [0; 32];
     getrandom::getrandom(&mut bytes).expect("the operating system has random numbers");

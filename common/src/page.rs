@@ -64,7 +64,7 @@ impl<T: Template + Display> IntoResponse for Page<T> {
         layout
             .render_into(&mut html)
             .expect("writing to a string cannot fail");
-        // A window keeps its link to the page that opened it only if a login may run in it.
+        // `same-origin` would cut off the page that opened this one: a login may run in a popup.
         let opener = if self.form_action.is_some() {
             "unsafe-none"
         } else {

@@ -27,8 +27,8 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Params(Unchecked);
 
-/// Parameters of which some may be malformed: for the one endpoint that must report this with a
-/// redirect.
+/// Parameters of which some may be malformed: for an endpoint that must read some of them, such as
+/// `redirect_uri`, to know where to report that others are malformed.
 #[derive(Default)]
 pub struct Unchecked {
     /// `None` where the parameter is repeated or malformed.
@@ -46,10 +46,8 @@ impl fmt::Debug for Unchecked {
 }
 
 impl Params {
-    /// Parses `a=b&c=d`.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] for a repeated parameter, a broken escape or a forbidden character.
+    /// Parses `a=b&c=d`. Fails with [`Error::Malformed`] for a repeated parameter, a broken escape or
+    /// a forbidden character.
     pub fn parse(raw: &str) -> Result<Self> {
         Unchecked::parse(raw).check()
     }
@@ -65,10 +63,8 @@ impl Params {
         &self.0.resources
     }
 
-    /// The parameters that have a value, as a struct of strings.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when a parameter that the struct requires is missing.
+    /// The parameters that have a value, as a struct of strings. Fails when one that the struct
+    /// requires is missing.
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
         let values = self.0.values.into_iter();
         let values = values.filter_map(|(name, value)| {
@@ -102,7 +98,9 @@ impl Unchecked {
             self.resources.push(value.clone());
         }
         match self.values.get_mut(&name) {
-            None => drop(self.values.insert(name, Some(value))),
+            None => {
+                self.values.insert(name, Some(value));
+            }
             // A form with check boxes sends one `scope` for each; together they are the list.
             Some(Some(scopes)) if name == "scope" => {
                 *scopes = format!("{scopes} {value}");
@@ -136,9 +134,6 @@ impl Unchecked {
     }
 
     /// The parameters, when nothing is wrong with any.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] says what is wrong.
     pub fn check(self) -> Result<Params> {
         match self.problem {
             None => Ok(Params(self)),
@@ -201,10 +196,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 const NOT_UTF8: &str = "a parameter is not valid UTF-8";
 
-/// Undoes form encoding (RFC 6749, appendix B).
-///
-/// # Errors
-/// Says what is wrong: a broken escape, not UTF-8, a control character.
+/// Undoes form encoding (RFC 6749, appendix B). Fails with what is wrong: a broken escape, not UTF-8,
+/// a control character.
 pub fn decode(encoded: &str) -> Result<String, &'static str> {
     let whole = |escape: &[u8]| matches!(escape, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
     if !encoded

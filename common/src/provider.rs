@@ -16,7 +16,7 @@ mod settings;
 use oauth2::{AuthType, ClientId, ClientSecret, basic::BasicErrorResponseType};
 use url::Url;
 
-pub use choice::{choice, registration};
+pub use choice::{registration, require_userinfo};
 pub use identity::Identity;
 pub use settings::{CLIENT_SETTINGS, DEMO_ADDR, SESSION_SECRET};
 
@@ -54,6 +54,31 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// A provider that follows the RFCs, with these authorization and token endpoints.
+    pub fn new(
+        id: &str,
+        name: &str,
+        (auth_url, token_url): (Url, Url),
+        (client_id, client_secret): Registration,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            plays: None,
+            auth_url,
+            token_url,
+            userinfo_url: None,
+            revocation_url: None,
+            scopes: Vec::new(),
+            issuer: None,
+            always_sends_iss: false,
+            auth_type: AuthType::BasicAuth,
+            quirks: NO_QUIRKS,
+            client_id,
+            client_secret,
+        }
+    }
+
     /// The name for a sentence that stays the same when the demo provider gives way to the real one.
     pub fn played_name(&self) -> &str {
         self.plays.unwrap_or(&self.name)
@@ -61,13 +86,18 @@ impl Provider {
 }
 
 /// How a provider's token endpoint reports errors, where it departs from RFC 6749, section 5.2.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Quirks {
     /// With the status 200.
     pub errors_are_200: bool,
     /// Under its own names, each paired with the registered one.
     pub error_names: &'static [(&'static str, BasicErrorResponseType)],
 }
+
+const NO_QUIRKS: Quirks = Quirks {
+    errors_are_200: false,
+    error_names: &[],
+};
 
 /// The client id and the client secret that the provider gave the application.
 pub type Registration = (ClientId, ClientSecret);

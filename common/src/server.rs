@@ -5,6 +5,7 @@
 //! | `protect` | what applies to every response; each app adds it itself |
 //! | `guards` | what a single route checks: method, host name, origin |
 //! | `run` | settings, log, `--help`, exit codes |
+//! | `listen` | addresses, and other servers of this process |
 //! | `serve` | connections, their timers, the shutdown |
 
 mod guards;

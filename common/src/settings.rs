@@ -109,13 +109,13 @@ impl Settings {
     }
 
     /// Records a warning, which is logged once the server is up.
-    pub fn warning(&mut self, what: String) {
-        self.warnings.push(what);
+    pub fn warning(&mut self, what: impl fmt::Display) {
+        self.warnings.push(what.to_string());
     }
 
     /// Records a line to log once the server is up.
-    pub fn notice(&mut self, what: String) {
-        self.notices.push(what);
+    pub fn notice(&mut self, what: impl fmt::Display) {
+        self.notices.push(what.to_string());
     }
 
     /// Parses the value. If it is not what is `expected`, records a problem.
@@ -129,7 +129,7 @@ impl Settings {
     }
 
     /// An id and the secret that belongs to it. If one of them is missing, records a problem and
-    /// returns `Err`.
+    /// returns `Err`, which is not the same as having neither.
     pub fn pair(
         &mut self,
         id_setting: &str,
@@ -183,8 +183,11 @@ impl Settings {
         const EXPECTED: &str = "an origin and nothing after it, such as https://app.example.com";
         if let Some(address) = bound {
             self.bind_addr = address;
-            let name = home.host.filter(|_| address.ip().is_loopback());
-            self.public_url = PublicUrl::of(address).named(name);
+            let public_url = PublicUrl::of(address);
+            self.public_url = match home.host {
+                Some(name) if address.ip().is_loopback() => public_url.named(name),
+                _ => public_url,
+            };
         }
         if self.get("PUBLIC_URL").is_some() {
             if let Some(public_url) = self.parse("PUBLIC_URL", EXPECTED) {
@@ -201,7 +204,7 @@ impl Settings {
         }
         if !self.bind_addr.ip().is_loopback() {
             let bind_addr = self.bind_addr;
-            self.warning(format!(
+            self.warning(format_args!(
                 "other machines can reach this server: BIND_ADDR is {bind_addr}"
             ));
         }
@@ -262,9 +265,9 @@ impl Settings {
     }
 }
 
-pub(crate) const OUR_MISTAKE: &str =
-    "a setting is wrong, but this program did not record which; this is a bug";
-
 /// One of two settings that belong together is missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Incomplete;
+
+pub(crate) const OUR_MISTAKE: &str =
+    "a setting is wrong, but this program did not record which; this is a bug";

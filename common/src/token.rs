@@ -73,12 +73,9 @@ impl TryFrom<String> for TokenType {
 impl Token {
     /// The token, if it can be used and cannot break a header (RFC 6749, appendix A.12).
     ///
-    /// `asked` is when it was requested, in Unix seconds. Its lifetime begins then or later.
-    /// If it were counted from the arrival, the token would be used for a moment after its expiry.
-    ///
-    /// # Errors
-    /// [`Error::ProviderUnclear`].
-    pub fn checked(self, asked: u64) -> Result<Self> {
+    /// Its lifetime begins at `requested_at`, in Unix seconds, or later. If it were counted from the
+    /// arrival, the token would be used for a moment after its expiry.
+    pub fn checked(self, requested_at: u64) -> Result<Self> {
         let is_token = |token: &String| {
             !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
         };
@@ -88,7 +85,9 @@ impl Token {
                 "a token with characters that a token must not have".into(),
             ));
         }
-        let expires_at = self.expires_in.map(|seconds| asked.saturating_add(seconds));
+        let expires_at = self
+            .expires_in
+            .map(|seconds| requested_at.saturating_add(seconds));
         Ok(Self { expires_at, ..self })
     }
 

@@ -14,7 +14,11 @@ fn main() {
 
 fn tokens() -> Tokens {
     let public_url = ORIGIN.parse().expect("an origin");
-    Tokens::new(&SECRET.to_owned().into(), public_url)
+    Tokens::new(
+        &SECRET.to_owned().into(),
+        public_url,
+        common::flow::Flows::default(),
+    )
 }
 
 #[divan::bench]

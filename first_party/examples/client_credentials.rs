@@ -24,7 +24,7 @@ use common::{
 };
 use first_party::{
     scopes::Scopes,
-    token::{CLIENT, TokenResponse, Tokens},
+    token::{CLIENT, JWT_SECRET, TokenResponse, Tokens},
 };
 
 /// The minimum length of a client secret, in characters, where others can try to guess it.
@@ -112,7 +112,7 @@ impl Server {
 
 impl FromSettings for Server {
     const SETTINGS: &'static [&'static [Setting]] = &[
-        Tokens::SETTINGS[0],
+        &[JWT_SECRET],
         &[
             Setting {
                 name: "MACHINE_CLIENT_ID",

@@ -71,12 +71,7 @@ where
 /// send cookies with requests from other sites too.
 pub fn bearer(headers: &HeaderMap) -> Result<Authorization<Bearer>, BearerError> {
     // With two, a proxy could read one and we the other.
-    if headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .nth(1)
-        .is_some()
-    {
+    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(BearerError::Ambiguous);
     }
     headers.typed_get().ok_or(BearerError::NotAuthenticated)

@@ -57,8 +57,8 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     api
 }
 
-/// The documents of this server.
-pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
+/// The routes of these documents.
+pub fn routes<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
     let client = oauth::Config::new().scopes(vec!["some.scope".to_owned()]);
     swagger(public_url, openapi(public_url), client)
 }

@@ -7,9 +7,7 @@ use axum::{
 };
 use common::{Page, params::Unchecked};
 
-use crate::{
-    implicit::AuthorizationRequest, narration::implicit_form, scopes::SCOPES, token::Tokens,
-};
+use crate::{implicit::ImplicitRequest, narration::implicit_form, scopes::SCOPES, token::Tokens};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -22,16 +20,13 @@ struct Form<'a> {
 
 /// `GET /login`: the form. With the parameters of an authorization request (RFC 6749, section
 /// 4.2.1), submitting it redirects to the client that asked, with the token in the fragment.
-///
-/// # Errors
-/// 400 for an unknown client or redirect URI; every other error is a redirect to the client.
 pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Response, Response> {
     let is_authorization_request = ["response_type", "client_id", "redirect_uri"]
         .iter()
         .any(|name| params.has(name));
     if is_authorization_request {
-        let request = AuthorizationRequest::check(&tokens, params)?;
-        implicit_form(&request.flow(&tokens), &request.hidden());
+        let request = ImplicitRequest::check(&tokens, params)?;
+        implicit_form(&request.flow, &request.hidden());
         Ok(for_client(&tokens, &request))
     } else {
         Ok(for_token_endpoint())
@@ -51,7 +46,7 @@ fn for_token_endpoint() -> Response {
 }
 
 /// The form of the implicit grant.
-fn for_client(tokens: &Tokens, request: &AuthorizationRequest) -> Response {
+fn for_client(tokens: &Tokens, request: &ImplicitRequest) -> Response {
     let form = Form {
         action: "/login",
         hidden: request.hidden(),

@@ -21,55 +21,52 @@ use common::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
+    docs,
     narration::{IMPLICIT, implicit_grant, implicit_refusal},
-    password::{AcceptsEveryone, Authenticated, Login, authenticate},
+    password::{AcceptsEveryone, Authenticated, LoginAttempt, authenticate},
     scopes::Scopes,
     token::Tokens,
 };
 
 /// `POST /login`: the form of an authorization request was submitted (RFC 6749, section 4.2.2).
-///
-/// # Errors
-/// Those of the form and of the check, and 403 when another site sent it.
 pub async fn submit(
     State(accepts_everyone): State<AcceptsEveryone>,
     headers: HeaderMap,
     params: Unchecked,
 ) -> Result<Redirect, Response> {
     let tokens = Tokens::from_ref(&accepts_everyone);
-    let request = AuthorizationRequest::submitted(&tokens, &headers, params)?;
-    let login = request.login(&tokens)?;
-    let user = authenticate(&login.username, &login.password).await;
+    let request = ImplicitRequest::submitted(&tokens, &headers, params)?;
+    let attempt = request.login()?;
+    let user = authenticate(&attempt.username, &attempt.password).await;
 
-    request.answer(&tokens, &login, user).await
+    request.answer(&tokens, &attempt, user)
 }
 
 /// Replace this with your own list of clients. A redirect URI is compared character by character:
 /// nothing about where a token goes may be guessed (RFC 9700, section 2.1).
 fn registered_redirect_uri(tokens: &Tokens, client_id: &str) -> Option<String> {
     match client_id {
-        "swagger" => Some(tokens.public_url().join("/docs/oauth2-redirect.html")),
+        "swagger" => Some(tokens.public_url().join(docs::REDIRECT)),
         _ => None,
     }
 }
 
 /// A valid request of a registered client (RFC 6749, section 4.2.1).
-pub struct AuthorizationRequest {
+pub struct ImplicitRequest {
     params: Params,
     client_id: String,
     /// Where the browser goes with the token: it is registered for this client.
     pub redirect_uri: String,
     /// The requested scopes.
     pub scopes: Scopes,
+    /// The flow to which all requests with its `state` belong.
+    pub(crate) flow: Flow,
 }
 
-impl AuthorizationRequest {
+impl ImplicitRequest {
     /// Until the client and the redirect URI are known to be right, errors are shown here: a
     /// redirect would make us an open redirector. After that, errors are redirects to the client
     /// (section 4.2.2.1).
-    ///
-    /// # Errors
-    /// 400, or the redirect to the client.
     pub fn check(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
         Self::checked(tokens, params, "GET /login")
     }
@@ -83,13 +80,15 @@ impl AuthorizationRequest {
             "state",
         ];
         let shown = NAMES.map(|name| Some((name, params.get(name)?.to_owned())));
-        let flow = flow(tokens, params.get("state"));
-        Self::read(tokens, params).inspect_err(|refusal| {
+        // Without a state, nothing says which form was submitted.
+        let state = params.get("state").map_or_else(random_token, str::to_owned);
+        let flow = tokens.flows().flow(IMPLICIT, &state);
+        Self::read(tokens, params, flow.clone()).inspect_err(|refusal| {
             implicit_refusal(&flow, what, shown.into_iter().flatten(), refusal);
         })
     }
 
-    fn read(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
+    fn read(tokens: &Tokens, params: Unchecked, flow: Flow) -> Result<Self, Response> {
         let client_id = params.get("client_id").unwrap_or_default().to_owned();
         let redirect_uri = registered_redirect_uri(tokens, &client_id)
             .filter(|registered| params.get("redirect_uri") == Some(registered))
@@ -117,13 +116,12 @@ impl AuthorizationRequest {
             client_id,
             redirect_uri,
             scopes,
+            flow,
         })
     }
 
-    /// The form came back through the browser, so all of it is checked again.
-    ///
-    /// # Errors
-    /// Those of [`AuthorizationRequest::check`], and 403 when another site sent it.
+    /// The form came back through the browser, so all of it is checked again. Another site may have
+    /// sent it, which is a 403.
     pub fn submitted(
         tokens: &Tokens,
         headers: &HeaderMap,
@@ -133,16 +131,13 @@ impl AuthorizationRequest {
         Self::checked(tokens, params, POST)
     }
 
-    /// The user name and password that the user entered.
-    ///
-    /// # Errors
-    /// 400 when a user name or password is missing or cannot be one.
-    pub fn login(&self, tokens: &Tokens) -> Result<Login, Response> {
+    /// The user name and the password that the user entered.
+    pub fn login(&self) -> Result<LoginAttempt, Response> {
         let entered = |name| self.params.get(name).unwrap_or_default().to_owned();
         let (username, password) = (entered("username"), entered("password"));
-        Login::new(self.client_id.clone(), self.scopes, username, password)
+        LoginAttempt::new(self.client_id.clone(), self.scopes, username, password)
             .map_err(OAuthError::into_page)
-            .inspect_err(|refusal| self.narrate(tokens, refusal))
+            .inspect_err(|refusal| self.narrate(refusal))
     }
 
     /// The hidden fields of the form, which are checked again when it comes back.
@@ -152,40 +147,29 @@ impl AuthorizationRequest {
         names.into_iter().filter_map(value).collect()
     }
 
-    /// The flow to which this request belongs.
-    pub(crate) fn flow(&self, tokens: &Tokens) -> Flow {
-        flow(tokens, self.params.get("state"))
-    }
-
-    fn narrate(&self, tokens: &Tokens, refusal: &Response) {
-        implicit_refusal(&self.flow(tokens), POST, self.state(), refusal);
+    fn narrate(&self, refusal: &Response) {
+        implicit_refusal(&self.flow, POST, self.state(), refusal);
     }
 
     fn state(&self) -> Option<(&'static str, &str)> {
         Some(("state", self.params.get("state")?))
     }
 
-    /// Back to the client, with a token (section 4.2.2), if the user has logged in.
-    ///
-    /// # Errors
-    /// That of the check, without the code that `/token` adds.
-    pub async fn answer(
+    /// Back to the client, with a token (section 4.2.2), if the user has logged in. Otherwise the
+    /// refusal is shown here, without the code that `/token` adds.
+    pub fn answer(
         &self,
         tokens: &Tokens,
-        login: &Login,
+        attempt: &LoginAttempt,
         user: Authenticated,
     ) -> Result<Redirect, Response> {
-        let user = match user {
-            Ok(user) => user,
-            Err(refusal) => {
-                self.narrate(tokens, &refusal);
-                return Err(without_code(refusal).await);
-            }
-        };
-        let members = login.issue(tokens, &user).members();
+        let user = user
+            .inspect_err(|refusal| self.narrate(refusal))
+            .map_err(without_code)?;
+        let members = attempt.issue(tokens, &user).members();
         let members = members.iter().map(|(name, value)| (*name, &**value));
         let answer: Vec<_> = members.chain(self.state()).collect();
-        implicit_grant(&self.flow(tokens), &answer);
+        implicit_grant(&self.flow, &answer);
         Ok(redirect(&self.redirect_uri, &answer))
     }
 }
@@ -206,13 +190,6 @@ const OTHER_TYPE: OAuthError = OAuthError {
     error: "unsupported_response_type",
     description: "the response type here is token",
 };
-
-/// The flow to which all requests with this `state` belong.
-fn flow(tokens: &Tokens, state: Option<&str>) -> Flow {
-    // Without one, nothing says which form was submitted.
-    let state = state.map_or_else(random_token, str::to_owned);
-    tokens.flows().flow(IMPLICIT, &state)
-}
 
 /// The answer in the fragment, which browsers do not send to servers.
 fn redirect(redirect_uri: &str, answer: &[(&str, &str)]) -> Redirect {

@@ -18,12 +18,13 @@
 //! A token is issued for a user, and its scopes decide what it grants access to:
 //!
 //! ```
+//! use common::flow::Flows;
 //! use first_party::{scopes::Scopes, token::Tokens};
 //!
 //! # fn main() -> Result<(), ()> {
 //! // In a server both come from the settings.
 //! let secrets = common::random_token().into();
-//! let tokens = Tokens::new(&secrets, "http://127.0.0.1:5000".parse()?);
+//! let tokens = Tokens::new(&secrets, "http://127.0.0.1:5000".parse()?, Flows::default());
 //!
 //! let answer = tokens.issue("ada", "first_party", Scopes::known_in("some.scope"));
 //! let claims = tokens.verify(&answer.access_token).expect("it is one of ours");
@@ -81,7 +82,7 @@ pub fn app(state: AcceptsEveryone) -> Router {
     let routes = endpoints()
         .route("/", get(index))
         .route("/endpoint3", get_only(endpoint3))
-        .merge(docs::app(&public_url))
+        .merge(docs::routes(&public_url))
         .merge(flow::routes())
         .with_state(tokens)
         .merge(logins);

@@ -24,7 +24,7 @@ pub const IMPLICIT: Kind = Kind {
     columns: ["Client", "Browser", "first_party"],
 };
 
-/// What of a request or a response is shown, if the diagrams show such a parameter at all.
+/// Parameters for a diagram, which shows only those that are known to be harmless.
 type Parameters = [(&'static str, String)];
 
 /// A token request that has been granted.
@@ -38,7 +38,7 @@ pub fn password_grant(tokens: &Tokens, request: &Parameters, token: &TokenRespon
 
     let source = Source {
         rfc: "RFC 6749, sections 4.3.3 and 5.1",
-        code: "Login::answer in first_party/src/password.rs",
+        code: "LoginAttempt::answer in first_party/src/password.rs",
     };
     let line = format_args!(
         "2/2 we sign a token for [{}] and answer with Cache-Control: no-store",
@@ -108,7 +108,7 @@ pub fn implicit_grant(flow: &Flow, answer: &[(&str, &str)]) {
 
     let source = Source {
         rfc: "RFC 6749, section 4.2.2",
-        code: "AuthorizationRequest::answer in first_party/src/implicit.rs",
+        code: "ImplicitRequest::answer in first_party/src/implicit.rs",
     };
     let scope = answer.iter().find(|(name, _)| *name == "scope");
     let line = format_args!(
@@ -133,7 +133,7 @@ pub fn implicit_refusal<V: AsRef<str>>(
 ) {
     let source = Source {
         rfc: "RFC 6749, section 4.2.2.1",
-        code: "AuthorizationRequest in first_party/src/implicit.rs",
+        code: "ImplicitRequest in first_party/src/implicit.rs",
     };
     flow.stop(reason(refusal), source, |draw| {
         draw.message((Second, Third), what, request);

@@ -39,10 +39,8 @@ pub struct User {
 pub type Authenticated = Result<User, Response>;
 
 /// Replace this with your own check of the password: see the example `users`. This one accepts any
-/// name and password, and grants every scope.
-///
-/// # Errors
-/// None here. An [`OAuthError`] becomes the right response both for `/token` and for the form.
+/// name and password, and grants every scope. Yours fails with an [`OAuthError`], which suits both
+/// `/token` and the form.
 pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
     Ok(User {
         subject: username.to_owned(),
@@ -50,9 +48,9 @@ pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
     })
 }
 
-/// What the server needs as long as [`authenticate`] accepts everyone: with it, the server does not
-/// start where others can reach it. Only settings make one, and only with it do the two handlers
-/// run that call `authenticate`. Replace that function first, and then this with [`Tokens`].
+/// The state of the two handlers that call [`authenticate`], as long as that accepts everyone. Only
+/// settings can build it, and where others can reach the server this is a problem, with which it
+/// does not start. Replace `authenticate` first, and then this with [`Tokens`].
 #[derive(Clone, Debug)]
 pub struct AcceptsEveryone(Tokens);
 
@@ -96,17 +94,14 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Checks the request.
-    ///
-    /// # Errors
-    /// Those of RFC 6749, section 5.2.
-    pub fn check(self, tokens: &Tokens) -> Result<Login, Response> {
+    /// Checks the request (RFC 6749, section 5.2).
+    pub fn check(self, tokens: &Tokens) -> Result<LoginAttempt, Response> {
         let request = self.shown();
-        let login = self.read().map_err(IntoResponse::into_response);
-        login.inspect_err(|refusal| password_refusal(tokens, &request, refusal))
+        let attempt = self.read().map_err(IntoResponse::into_response);
+        attempt.inspect_err(|refusal| password_refusal(tokens, &request, refusal))
     }
 
-    fn read(self) -> Result<Login, OAuthError> {
+    fn read(self) -> Result<LoginAttempt, OAuthError> {
         if !matches!(self.grant_type.as_deref(), None | Some("password")) {
             return Err(OAuthError {
                 error: "unsupported_grant_type",
@@ -118,7 +113,7 @@ impl TokenRequest {
             return Err(OAuthError::invalid_request("client_id is too long"));
         }
         let scopes = self.scope.unwrap_or_default().parse()?;
-        Login::new(client_id, scopes, self.username, self.password)
+        LoginAttempt::new(client_id, scopes, self.username, self.password)
     }
 
     /// What `GET /flow` shows of it.
@@ -133,22 +128,19 @@ impl TokenRequest {
     }
 }
 
-/// What a user entered, for which client and scopes. The password has not been checked yet.
-pub struct Login {
-    /// At most `MAX_NAME` bytes, and not the name of a client.
-    pub username: String,
-    /// The password as it was entered, not yet checked.
-    pub password: String,
+/// What a user entered, for which client and scopes.
+pub struct LoginAttempt {
     client_id: String,
     scopes: Scopes,
+    /// At most `MAX_NAME` bytes, and not the name of a client.
+    pub username: String,
+    /// The password as it was entered: whether it is right is yet to be checked.
+    pub password: String,
 }
 
-impl Login {
-    /// A login from a form or a token request.
-    ///
-    /// # Errors
-    /// `invalid_request` when a user name or password is missing or cannot be one.
-    pub fn new(
+impl LoginAttempt {
+    /// Fails with `invalid_request` if the user name or the password is missing or cannot be one.
+    pub(crate) fn new(
         client_id: String,
         scopes: Scopes,
         username: String,
@@ -164,10 +156,10 @@ impl Login {
             "user names must not begin with client:"
         } else {
             return Ok(Self {
-                username,
-                password,
                 client_id,
                 scopes,
+                username,
+                password,
             });
         };
         Err(OAuthError::invalid_request(problem))
@@ -179,10 +171,11 @@ impl Login {
     }
 
     /// The response to a client: a token if its user has logged in.
-    ///
-    /// # Errors
-    /// That of the check.
-    pub fn answer(&self, tokens: &Tokens, user: Authenticated) -> Result<TokenAnswer, Response> {
+    pub fn answer(
+        &self,
+        tokens: &Tokens,
+        user: Authenticated,
+    ) -> Result<(NoStore, Json<TokenResponse>), Response> {
         let request = [
             ("grant_type", "password".to_owned()),
             ("client_id", self.client_id.clone()),
@@ -195,13 +188,7 @@ impl Login {
     }
 }
 
-/// A token response, which must not be cached.
-pub type TokenAnswer = (NoStore, Json<TokenResponse>);
-
 /// `POST /token`: the password grant (RFC 6749, section 4.3).
-///
-/// # Errors
-/// Those of RFC 6749, section 5.2, and those of the check.
 #[utoipa::path(
     post,
     tag = "token",
@@ -218,9 +205,9 @@ pub type TokenAnswer = (NoStore, Json<TokenResponse>);
 pub async fn token(
     State(AcceptsEveryone(tokens)): State<AcceptsEveryone>,
     Strict(request): Strict<TokenRequest>,
-) -> Result<TokenAnswer, Response> {
-    let login = request.check(&tokens)?;
-    let user = authenticate(&login.username, &login.password).await;
+) -> Result<(NoStore, Json<TokenResponse>), Response> {
+    let attempt = request.check(&tokens)?;
+    let user = authenticate(&attempt.username, &attempt.password).await;
 
-    login.answer(&tokens, user)
+    attempt.answer(&tokens, user)
 }

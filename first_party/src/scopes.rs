@@ -14,7 +14,8 @@ use crate::{
     token::{Claims, Tokens},
 };
 
-/// The scopes and what each is for. Add yours here; everything else is derived from this list.
+/// The scopes and what each is for. Add yours here; everything else is derived from this list. For
+/// more than eight, replace `u8`, and the 8 in [`Scopes::ALL`], throughout this file.
 pub const SCOPES: [(&str, &str); 3] = [
     ("some.scope", "Can access endpoint1"),
     ("other.scope", "Can access endpoint2"),

@@ -26,7 +26,7 @@ pub const CLIENT: &str = "client:";
 /// or a number: a list in `iss` or `aud` could contain others besides ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who made it: `PUBLIC_URL`.
+    /// The issuer: `PUBLIC_URL`.
     pub iss: String,
     /// The audience: `PUBLIC_URL` too.
     pub aud: String,
@@ -114,11 +114,7 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// Signs with the first of the secrets, which have 32 bytes or more (RFC 7518, section 3.2),
     /// and accepts all.
-    pub fn new(secrets: &Secrets, public_url: PublicUrl) -> Self {
-        Self::with_flows(secrets, public_url, Flows::default())
-    }
-
-    fn with_flows(secrets: &Secrets, public_url: PublicUrl, flows: Flows) -> Self {
+    pub fn new(secrets: &Secrets, public_url: PublicUrl, flows: Flows) -> Self {
         let issuer = public_url.to_string();
         Self(Arc::new(Inner {
             header: Header {
@@ -152,7 +148,7 @@ impl Tokens {
             nbf: 0,
         };
         let access_token = jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing_key)
-            .expect("texts and numbers are JSON, and HMAC takes any key");
+            .expect("strings and numbers serialize, and HMAC takes any key");
         TokenResponse {
             access_token,
             token_type: "bearer",
@@ -202,17 +198,20 @@ fn validation(issuer: &str) -> Validation {
     validation
 }
 
+/// The setting that names the signing secrets.
+pub const JWT_SECRET: Setting = Setting {
+    name: "JWT_SECRET",
+    default: "random at each start; required when others can reach the server",
+    help: "Signs the tokens: 32 bytes or more (openssl rand -hex 32); several, separated by commas, to change it.",
+};
+
 impl FromSettings for Tokens {
-    const SETTINGS: &'static [&'static [Setting]] = &[&[Setting {
-        name: "JWT_SECRET",
-        default: "random at each start; required when others can reach the server",
-        help: "Signs the tokens: 32 bytes or more (openssl rand -hex 32); several, separated by commas, to change it.",
-    }]];
+    const SETTINGS: &'static [&'static [Setting]] = &[&[JWT_SECRET]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        let secrets = settings.signing_secrets("JWT_SECRET", 32);
+        let secrets = settings.signing_secrets(JWT_SECRET.name, 32);
         let public_url = settings.public_url().clone();
-        Some(Self::with_flows(&secrets, public_url, Flows::new(settings)))
+        Some(Self::new(&secrets, public_url, Flows::new(settings)))
     }
 }
 

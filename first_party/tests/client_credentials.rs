@@ -293,8 +293,11 @@ async fn a_client_with_the_name_of_a_user_is_not_that_user() {
     let token = answer["access_token"].as_str().expect("a token");
 
     // A server for users accepts this token, and can tell that it belongs to a client.
-    let tokens =
-        first_party::token::Tokens::new(&secret.to_owned().into(), clients.public_url.clone());
+    let tokens = first_party::token::Tokens::new(
+        &secret.to_owned().into(),
+        clients.public_url.clone(),
+        common::flow::Flows::default(),
+    );
     let claims = tokens
         .verify(token)
         .expect("the same secret, issuer and audience");

@@ -26,7 +26,7 @@ fn tokens() -> (Tokens, Runtime) {
     let public_url: PublicUrl = "http://localhost:5000".parse().expect("an origin");
     let secret = "a secret that only this server and these tests know".to_owned();
     (
-        Tokens::new(&secret.into(), public_url),
+        Tokens::new(&secret.into(), public_url, common::flow::Flows::default()),
         Builder::new_current_thread().build().expect("a runtime"),
     )
 }

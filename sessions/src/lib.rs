@@ -23,20 +23,20 @@
 //!     settings::PublicUrl,
 //! };
 //! use testing::{Browser, start};
-//! use sessions::{Sessions, login, session::LoggedIn};
+//! use sessions::{AppState, login, session::LoggedIn};
 //!
 //! async fn hello(LoggedIn(session): LoggedIn) -> String {
 //!     format!("Hello, {}", session.identity.name)
 //! }
 //!
-//! fn app(sessions: Sessions) -> Router {
+//! fn app(state: AppState) -> Router {
 //!     let routes = Router::new()
 //!         .route("/login", get_only(login::login))
 //!         .route("/auth", get_only(login::auth))
 //!         .route("/hello", get(hello))
 //!         .layer(cookies::layer())
-//!         .with_state(sessions.clone());
-//!     protect(routes, &PublicUrl::from_ref(&sessions))
+//!         .with_state(state.clone());
+//!     protect(routes, &PublicUrl::from_ref(&state))
 //! }
 //!
 //! # #[tokio::main]
@@ -62,7 +62,7 @@ use common::{
     cookies::{self, CookieKeys},
     flow::{self, Flows},
     oauth::OAuth,
-    provider::choice,
+    provider::require_userinfo,
     server::{get_only, protect},
     settings::{FromSettings, PublicUrl, Setting, Settings},
 };
@@ -77,8 +77,8 @@ pub mod users;
 use crate::{ended::EndedSessions, refresh::Refreshes, session::LoggedIn};
 
 /// The routes, in the order of the walkthrough.
-pub fn app(sessions: Sessions) -> Router {
-    let public_url = sessions.oauth.public_url().clone();
+pub fn app(state: AppState) -> Router {
+    let public_url = state.oauth.public_url().clone();
     let routes = Router::new()
         .route("/", get(index))
         .route("/login", get_only(login::login))
@@ -88,14 +88,14 @@ pub fn app(sessions: Sessions) -> Router {
         .route("/logout", post(login::logout))
         .merge(flow::routes())
         .layer(cookies::layer())
-        .with_state(sessions);
+        .with_state(state);
 
     protect(routes, &public_url) // last: it covers the routes above and none below
 }
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
-pub struct Sessions {
+pub struct AppState {
     oauth: OAuth,
     refreshes: Refreshes,
     ended: EndedSessions,
@@ -103,46 +103,41 @@ pub struct Sessions {
     background: TaskTracker,
 }
 
-impl FromRef<Sessions> for OAuth {
-    fn from_ref(sessions: &Sessions) -> Self {
-        sessions.oauth.clone()
+impl FromRef<AppState> for OAuth {
+    fn from_ref(state: &AppState) -> Self {
+        state.oauth.clone()
     }
 }
 
-impl FromRef<Sessions> for CookieKeys {
-    fn from_ref(sessions: &Sessions) -> Self {
-        sessions.oauth.cookie_keys().clone()
+impl FromRef<AppState> for CookieKeys {
+    fn from_ref(state: &AppState) -> Self {
+        state.oauth.cookie_keys().clone()
     }
 }
 
-impl FromRef<Sessions> for EndedSessions {
-    fn from_ref(sessions: &Sessions) -> Self {
-        sessions.ended.clone()
+impl FromRef<AppState> for EndedSessions {
+    fn from_ref(state: &AppState) -> Self {
+        state.ended.clone()
     }
 }
 
-impl FromRef<Sessions> for Flows {
-    fn from_ref(sessions: &Sessions) -> Self {
-        Self::from_ref(&sessions.oauth)
+impl FromRef<AppState> for Flows {
+    fn from_ref(state: &AppState) -> Self {
+        Self::from_ref(&state.oauth)
     }
 }
 
-impl FromRef<Sessions> for PublicUrl {
-    fn from_ref(sessions: &Sessions) -> Self {
-        sessions.oauth.public_url().clone()
+impl FromRef<AppState> for PublicUrl {
+    fn from_ref(state: &AppState) -> Self {
+        state.oauth.public_url().clone()
     }
 }
 
-impl FromSettings for Sessions {
+impl FromSettings for AppState {
     const SETTINGS: &'static [&'static [Setting]] = OAuth::SETTINGS;
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
-            settings.problem(
-                "USERINFO_URL",
-                "is missing; a session needs it to learn who the user is",
-            );
-        }
+        require_userinfo(settings);
         let oauth = OAuth::from_settings(settings).await?;
         Some(Self {
             oauth,

@@ -10,7 +10,7 @@ use common::{
 };
 use tower_cookies::Cookies;
 
-use crate::{Sessions, session::SessionCookies};
+use crate::{AppState, session::SessionCookies};
 
 /// The longest path that a login remembers, in bytes. Each pending login is a cookie, and together
 /// with the session's cookies they must fit into a header that proxies accept.
@@ -48,17 +48,17 @@ pub async fn auth(
 
 /// `POST /logout`: ends the session here, and revokes the token at the provider.
 pub async fn logout(
-    State(sessions): State<Sessions>,
+    State(state): State<AppState>,
     cookies: SessionCookies,
     headers: HeaderMap,
 ) -> Result<Redirect> {
-    check_same_origin(&headers, sessions.oauth.public_url())?;
-    sessions.end(&cookies);
+    check_same_origin(&headers, state.oauth.public_url())?;
+    state.end(&cookies);
 
     Ok(Redirect::to("/"))
 }
 
-impl Sessions {
+impl AppState {
     /// Ends the session of this browser, whatever the provider does: a separate task revokes the
     /// token, and the response does not wait for it.
     pub fn end(&self, cookies: &SessionCookies) {

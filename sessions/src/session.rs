@@ -89,7 +89,7 @@ pub struct SessionCookies {
 }
 
 impl SessionCookies {
-    /// Those among a browser's cookies.
+    /// Wraps a browser's cookies.
     pub fn new(cookies: Cookies, keys: CookieKeys, ended: EndedSessions) -> Self {
         Self {
             cookies,

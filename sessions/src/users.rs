@@ -5,29 +5,28 @@ use common::{Error, Result, oauth::OAuth};
 use serde_json::{Map, Value};
 
 use crate::{
-    Sessions,
+    AppState,
     session::{LoggedIn, SessionCookies},
 };
 
 /// `GET /users/me`: what the provider knows about the user.
 pub async fn me(
     LoggedIn(session): LoggedIn,
-    State(Sessions {
+    State(AppState {
         oauth, refreshes, ..
-    }): State<Sessions>,
+    }): State<AppState>,
     cookies: SessionCookies,
 ) -> Result<Json<Map<String, Value>>> {
-    let user = async {
-        let access_token = refreshes.fresh_access_token(&oauth, &cookies, &session);
-        oauth.userinfo(&access_token.await?).await
+    let access_token = refreshes.fresh_access_token(&oauth, &cookies, &session);
+    let user = match access_token.await {
+        Ok(access_token) => oauth.userinfo(&access_token).await,
+        Err(error) => Err(error),
     };
-    let user = user.await.inspect_err(|error| {
-        // The provider has ended the login, so the session ends too.
-        if matches!(error, Error::NotLoggedIn) {
-            cookies.forget(&session);
-        }
-    })?;
-    Ok(Json(user))
+    // The provider has ended the login, so the session ends too.
+    if matches!(user, Err(Error::NotLoggedIn)) {
+        cookies.forget(&session);
+    }
+    user.map(Json)
 }
 
 /// `GET /privileged`: for every user who is logged in.

@@ -22,7 +22,7 @@ use permissions::Permissions;
 use replicas::Replica;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use sessions::{Sessions, session::LoggedIn};
+use sessions::{AppState, session::LoggedIn};
 use testing::{
     Browser,
     debug::Printed,
@@ -82,7 +82,7 @@ async fn debug_shows_no_secret_of_a_session() {
     provider.answer_next("/token", token(&first));
     let vars = provider.settings_and(&[("SESSION_SECRET", SECRET)]);
     let mut shared = None;
-    let app = |state: Sessions| {
+    let app = |state: AppState| {
         shared = Some(state.clone());
         sessions::app(state)
     };

@@ -33,7 +33,7 @@ fn assert_ours(answer: &Answer, status: u16, case: &str) {
 /// Two logged-in browsers: one with a valid token, one with an expired token.
 struct LoggedIn {
     browser: Browser,
-    token_has_run_out: Browser,
+    with_expired_token: Browser,
 }
 
 impl LoggedIn {
@@ -41,12 +41,12 @@ impl LoggedIn {
         let server = start(sessions::app, &provider.settings_and(&[SESSION_SECRET])).await;
         let mut browser = Browser::new();
         browser.log_in_with_code(&server).await;
-        let mut token_has_run_out = browser.clone();
+        let mut with_expired_token = browser.clone();
         provider.answer_next("/token", token(&json!({ "expires_in": 0 })));
-        token_has_run_out.log_in_with_code(&server).await;
+        with_expired_token.log_in_with_code(&server).await;
         Self {
             browser,
-            token_has_run_out,
+            with_expired_token,
         }
     }
 }
@@ -98,7 +98,7 @@ async fn every_fault_ends_in_an_answer_while_others_are_served() {
         ];
         let forgets = start(sessions::app, &provider.settings_and(&userinfo)).await;
         let fails_at_all = start(sessions::app, &provider.settings_and(&all.concat())).await;
-        let (known, mut other) = (known.browser.clone(), known.token_has_run_out.clone());
+        let (known, mut other) = (known.browser.clone(), known.with_expired_token.clone());
         let (nobody, run_out) = (nobody.clone(), other.clone());
         let mut leaver = known.clone();
         let fault = async move {
@@ -240,7 +240,7 @@ async fn a_provider_with_an_untrusted_certificate_gets_no_token() {
         let server = start(sessions::app, &settings).await;
         does_not_get_in(&server, Browser::new(), 502, name).await;
         let browser = if name == "TOKEN_URL" {
-            &known.token_has_run_out
+            &known.with_expired_token
         } else {
             &known.browser
         };
@@ -326,7 +326,7 @@ async fn an_unusable_token_begins_no_session_and_ends_none() {
         // At a refresh, `invalid_grant` ends the session; that is check 156.
         if status != 400 {
             provider.answer_next("/token", reply);
-            fails(&server, known.token_has_run_out.clone(), status, &case).await;
+            fails(&server, known.with_expired_token.clone(), status, &case).await;
         }
         let tried = 1 + usize::from(status != 400);
         assert_eq!(

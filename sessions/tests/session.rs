@@ -10,7 +10,7 @@ use base64::{
 use common::{cookies::CookieKeys, server::Server, settings::Settings, unix_now};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use sessions::{Sessions, session::LIFETIME, users};
+use sessions::{AppState, session::LIFETIME, users};
 use testing::{
     Answer, Browser, callback, param_of,
     provider::{Provider, Reply, token},
@@ -832,7 +832,7 @@ async fn settings_that_are_read_without_run_are_refused_all_the_same() {
     ];
     let good = provider.settings_and(&good);
     let mut settings = Settings::from_vars(good.iter().copied());
-    assert!(settings.read::<Sessions>(&listener).await.is_ok());
+    assert!(settings.read::<AppState>(&listener).await.is_ok());
     for (name, value) in [
         ("SESSION_SECRET", "short"),
         ("PUBLIC_URL", "http://app.example"),
@@ -840,22 +840,22 @@ async fn settings_that_are_read_without_run_are_refused_all_the_same() {
     ] {
         let bad = [&good[..], &[(name, value)]].concat();
         let mut settings = Settings::from_vars(bad);
-        let problems = settings.read::<Sessions>(&listener).await.unwrap_err();
+        let problems = settings.read::<AppState>(&listener).await.unwrap_err();
         assert!(problems[0].starts_with(name), "{problems:?}");
     }
     let mut settings = Settings::from_vars(good);
     settings.problem("RUST_LOG", "was wrong before");
     for _ in 0..2 {
-        assert!(settings.read::<Sessions>(&listener).await.is_err());
+        assert!(settings.read::<AppState>(&listener).await.is_err());
     }
 }
 
 /// The words of tower-cookies would name a layer that accepts planted cookies.
 #[tokio::test]
 async fn a_route_without_our_cookies_says_which_layer_is_missing() {
-    let app = |sessions: Sessions| {
+    let app = |state: AppState| {
         let routes = Router::new().route("/privileged", get(users::privileged));
-        routes.with_state(sessions)
+        routes.with_state(state)
     };
     let server = start(app, &Provider::start().await.settings()).await;
     let answer = Browser::new().get(url(&server, "/privileged")).await;

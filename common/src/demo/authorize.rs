@@ -65,9 +65,9 @@ pub(super) async fn decide(
     State(demo): State<Arc<Demo>>,
     headers: HeaderMap,
     params: Unchecked,
-) -> Result<Redirect, Response> {
+) -> axum::response::Result<Redirect> {
     // Otherwise any web page could press Allow.
-    check_same_origin(&headers, &demo.own_url).map_err(IntoResponse::into_response)?;
+    check_same_origin(&headers, &demo.own_url)?;
     if params.get("decision") != Some("allow") {
         return Ok(demo.check(params)?.redirect_with_error(ACCESS_DENIED));
     }
@@ -75,7 +75,7 @@ pub(super) async fn decide(
     let username = params.get("username").map(str::to_owned);
     let username = username
         .filter(|name| name.len() <= MAX_USERNAME)
-        .ok_or_else(|| Error::Malformed("enter a user name".into()).into_response())?;
+        .ok_or(Error::Malformed("enter a user name".into()))?;
     let request = demo.check(params)?;
     let code = demo.store.issue_code(&request, &username);
     Ok(request.redirect_with_code(&code))

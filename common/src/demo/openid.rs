@@ -62,7 +62,7 @@ pub async fn start(
         .route("/jwks.json", get(Json(keys)))
         .route("/userinfo", get_only(userinfo))
         .with_state(demo.clone())
-        .merge(super::app(demo));
+        .merge(super::routes(demo));
     let companion = place.run(routes).companion;
     Some((issuer, (client_id, client_secret), companion))
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use oauth2::{ClientId, ClientSecret};
 use tokio::net::TcpListener;
 
-use super::{Demo, app, store::Store};
+use super::{Demo, routes, store::Store};
 use crate::{
     server::{Companion, listen, protect},
     settings::{PublicUrl, Settings},
@@ -33,7 +33,7 @@ pub async fn start(
 ) -> Option<Running> {
     let place = Place::bind(settings, "DEMO_ADDR", 5001).await?;
     let demo = place.demo(settings, client, redirect_path, &["identify", "email"]);
-    Some(place.run(app(demo.into())))
+    Some(place.run(routes(demo.into())))
 }
 
 /// Where a demo provider is going to run.
@@ -58,7 +58,7 @@ impl Place {
         }
         Some(Self {
             listener,
-            browser_url: browser_url(settings.public_url(), addr)?,
+            browser_url: browser_url(settings.public_url(), addr),
             direct_url: PublicUrl::of(addr),
         })
     }
@@ -96,13 +96,11 @@ impl Place {
 /// Where browsers find a demo provider: under a name of this machine that the app does not use. A
 /// real provider is on another site too, and cookies that would be lost there must be lost here as
 /// well.
-fn browser_url(app: &PublicUrl, addr: SocketAddr) -> Option<PublicUrl> {
+fn browser_url(app: &PublicUrl, addr: SocketAddr) -> PublicUrl {
     let host = match (app.as_url().host_str(), addr.ip()) {
         (Some("localhost"), IpAddr::V4(_)) => "127.0.0.1",
         (Some("localhost"), IpAddr::V6(_)) => "[::1]",
         _ => "localhost",
     };
-    let mut url = PublicUrl::of(addr).as_url().clone();
-    url.set_host(Some(host)).ok()?;
-    url.origin().ascii_serialization().parse().ok()
+    PublicUrl::of(addr).named(host)
 }

@@ -49,7 +49,7 @@ impl OAuthError {
         }
     }
 
-    /// The error that a response was made of, for a log or a diagram. A response that says `429` or
+    /// The error that a response was built from, for a log or a diagram. A response that says `429` or
     /// the like has none.
     pub fn of(response: &Response) -> Option<Self> {
         response.extensions().get().copied()
@@ -85,12 +85,13 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// [`OAuthError::into_page`] for an error that is a response already; 429 and the like keep their
-/// status.
-pub async fn without_code(mut response: Response) -> Response {
-    let reason = reason(&mut response).await;
-    replace_body(&mut response, Detail::of(reason));
-    response.extensions_mut().remove::<Finished>();
+/// [`OAuthError::into_page`] for an error that is a response already. Any other response, such as a
+/// 429, stays as it is.
+pub fn without_code(mut response: Response) -> Response {
+    if let Some(error) = OAuthError::of(&response) {
+        replace_body(&mut response, Detail::of(error.description));
+        response.extensions_mut().remove::<Finished>();
+    }
     response.extensions_mut().insert(StopsFlow);
     response
 }

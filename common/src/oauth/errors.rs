@@ -33,7 +33,7 @@ impl OAuth {
         &self,
         error: RequestTokenError<HttpError, BasicErrorResponse>,
     ) -> Result<BasicErrorResponseType> {
-        let quirks = &self.0.provider.quirks;
+        let quirks = &self.inner.provider.quirks;
         let code = match error {
             RequestTokenError::Request(error) => return Err(error.into()),
             RequestTokenError::ServerResponse(response) => response.error().clone(),
@@ -57,7 +57,7 @@ impl OAuth {
     }
 
     fn client_refused(&self) -> Error {
-        let method = match self.0.provider.auth_type {
+        let method = match self.inner.provider.auth_type {
             AuthType::BasicAuth => "client_secret_basic",
             _ => "client_secret_post",
         };

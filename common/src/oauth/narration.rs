@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use oauth2::{AccessToken, AuthorizationCode, PkceCodeVerifier, RefreshToken};
+use oauth2::{AccessToken, AuthorizationCode, RefreshToken};
 use url::Url;
 
 use super::OAuth;
@@ -10,7 +10,7 @@ use crate::{
     Params, Result,
     flow::{
         Column::{First as Browser, Second as Server, Third as Provider},
-        Flow, Kind, Messages, Source,
+        Flow, Kind, Source,
     },
     provider::Identity,
     token::Token,
@@ -34,13 +34,13 @@ impl OAuth {
     pub(super) fn narrate_begin(&self, state: &str, url: &Url) {
         let line = format_args!(
             "1/4 we send the browser to {} with a state and a PKCE challenge; an encrypted cookie holds the verifier",
-            self.0.provider.name
+            self.inner.provider.name
         );
         let source = Source {
             rfc: "RFC 6749, section 4.1.1; RFC 7636, section 4.3",
             code: "OAuth::begin in common/src/oauth.rs",
         };
-        self.login(state).step(line, source, |draw| {
+        self.login_flow(state).step(line, source, |draw| {
             draw.plain((Browser, Server), "GET /login");
             draw.plain((Server, Browser), "303 to the provider, with a cookie");
             draw.message((Browser, Provider), get(url), url.query_pairs());
@@ -52,40 +52,29 @@ impl OAuth {
             rfc: "RFC 6749, sections 4.1.2 and 10.12; RFC 9207",
             code: "OAuth::verify in common/src/oauth.rs",
         };
-        let draw = |draw: &mut Messages<'_>| {
-            const NAMES: [&str; 4] = ["code", "state", "iss", "error"];
-            let members = NAMES.map(|name| Some((name, callback.get(name)?)));
-            draw.message(
-                (Browser, Server),
-                "GET /auth",
-                members.into_iter().flatten(),
-            );
-        };
-        let flow = self.login(callback.get("state").unwrap_or_default());
-        match result {
-            Ok(_) => flow.step(
-                format_args!(
-                    "2/4 the browser brings a code from {}; it has the cookie for this state, so it started this login",
-                    self.0.provider.name
-                ),
-                source,
-                |messages| {
-                    messages.plain((Provider, Browser), "303 to our redirect URI");
-                    draw(messages);
-                },
-            ),
-            Err(error) => flow.stop(error, source, |messages| {
-                draw(messages);
-                let answer = format!("{}, and no token", error.status().as_u16());
-                messages.plain((Server, Browser), answer);
-            }),
-        }
+        let line = format_args!(
+            "2/4 the browser brings a code from {}; it has the cookie for this state, so it started this login",
+            self.inner.provider.name
+        );
+        let flow = self.login_flow(callback.get("state").unwrap_or_default());
+        flow.outcome(result, line, source, |draw| {
+            if result.is_ok() {
+                draw.plain((Provider, Browser), "303 to our redirect URI");
+            }
+            let names = ["code", "state", "iss", "error"].into_iter();
+            let members = names.filter_map(|name| Some((name, callback.get(name)?)));
+            draw.message((Browser, Server), "GET /auth", members);
+            if let Err(error) = result {
+                let response = format!("{}, and no token", error.status().as_u16());
+                draw.plain((Server, Browser), response);
+            }
+        });
     }
 
     pub(super) fn narrate_exchange(
         &self,
         state: &str,
-        (code, verifier): (&AuthorizationCode, &PkceCodeVerifier),
+        (code, verifier): (AuthorizationCode, String),
         result: &Result<Token>,
     ) {
         let source = Source {
@@ -95,15 +84,15 @@ impl OAuth {
         let request = [
             ("grant_type", "authorization_code"),
             ("code", code.secret()),
-            ("code_verifier", verifier.secret()),
-            ("redirect_uri", &self.0.redirect_uri),
-            ("client_id", &self.0.provider.client_id),
+            ("code_verifier", &verifier),
+            ("redirect_uri", &self.inner.redirect_uri),
+            ("client_id", &self.inner.provider.client_id),
         ];
         let line = format_args!(
             "3/4 we give {} the code and the PKCE verifier; the token comes to us, and not through the browser",
-            self.0.provider.name
+            self.inner.provider.name
         );
-        let flow = self.login(state);
+        let flow = self.login_flow(state);
         self.narrate_token(&flow, line, source, &request, result);
     }
 
@@ -116,9 +105,9 @@ impl OAuth {
             ("grant_type", "refresh_token"),
             ("refresh_token", &**refresh_token.secret()),
         ];
-        let name = &self.0.provider.name;
+        let name = &self.inner.provider.name;
         let line = format_args!("the token had expired; {name} issued the next one");
-        let flow = self.0.flows.flow(REFRESH, refresh_token.secret());
+        let flow = self.inner.flows.flow(REFRESH, refresh_token.secret());
         self.narrate_token(&flow, line, source, &request, result);
     }
 
@@ -130,19 +119,15 @@ impl OAuth {
         request: &[(&str, &str)],
         result: &Result<Token>,
     ) {
-        let post = format!("POST {}", self.0.provider.token_url.path());
-        let ask = |draw: &mut Messages<'_>| {
+        let post = format!("POST {}", self.inner.provider.token_url.path());
+        flow.outcome(result, line, source, |draw| {
             draw.message((Server, Provider), post, request.iter().copied());
-        };
-        match result {
-            Ok(token) => {
-                flow.step(line, source, |draw| {
-                    ask(draw);
-                    draw.message((Provider, Server), "200, as JSON", members(token));
-                });
-                flow.continues_with(token.access_token.secret());
+            if let Ok(token) = result {
+                draw.message((Provider, Server), "200, as JSON", members(token));
             }
-            Err(error) => flow.stop(error, source, ask),
+        });
+        if let Ok(token) = result {
+            flow.continues_with(token.access_token.secret());
         }
     }
 
@@ -151,27 +136,20 @@ impl OAuth {
             rfc: "RFC 6750, section 2.1",
             code: "OAuth::identity in common/src/oauth/userinfo.rs",
         };
-        let ask = |draw: &mut Messages<'_>| {
-            let get = self.0.provider.userinfo_url.as_ref().map(get);
+        let line = format_args!(
+            "4/4 we use the token to ask {} who the user is, so we need not trust the browser",
+            self.inner.provider.name
+        );
+        let flow = self.login_flow(token.access_token.secret());
+        flow.outcome(result, line, source, |draw| {
+            let get = self.inner.provider.userinfo_url.as_ref().map(get);
             let header = [("access_token", token.access_token.secret())];
             draw.message((Server, Provider), get.unwrap_or_default(), header);
-        };
-        let flow = self.login(token.access_token.secret());
-        match result {
-            Ok(user) => flow.step(
-                format_args!(
-                    "4/4 we use the token to ask {} who the user is, so we need not trust the browser",
-                    self.0.provider.name
-                ),
-                source,
-                |draw| {
-                    ask(draw);
-                    draw.message((Provider, Server), "200, as JSON", [("sub", &user.subject)]);
-                    draw.plain((Server, Browser), "303, with the cookies of a session");
-                },
-            ),
-            Err(error) => flow.stop(error, source, ask),
-        }
+            if let Ok(user) = result {
+                draw.message((Provider, Server), "200, as JSON", [("sub", &user.subject)]);
+                draw.plain((Server, Browser), "303, with the cookies of a session");
+            }
+        });
     }
 
     /// The last step of a server that shows the token.
@@ -181,7 +159,7 @@ impl OAuth {
             code: "auth in basic/src/lib.rs",
         };
         let line = "4/4 we show you the token; a real application keeps it to itself";
-        self.login(token.access_token.secret())
+        self.login_flow(token.access_token.secret())
             .step(line, source, |draw| {
                 draw.message((Server, Browser), "200, as JSON", members(token));
             });
@@ -196,10 +174,10 @@ impl OAuth {
             rfc: "RFC 7009, section 2.1",
             code: "OAuth::revoke in common/src/oauth/revoke.rs",
         };
-        let line = format_args!("{} has revoked the token", self.0.provider.name);
-        let flow = self.0.flows.flow(REVOCATION, access_token.secret());
+        let line = format_args!("{} has revoked the token", self.inner.provider.name);
+        let flow = self.inner.flows.flow(REVOCATION, access_token.secret());
         flow.step(line, source, |draw| {
-            let url = self.0.provider.revocation_url.as_ref();
+            let url = self.inner.provider.revocation_url.as_ref();
             let post = format!("POST {}", url.map_or("", Url::path));
             let refresh_token = refresh_token.map(RefreshToken::secret);
             for token in refresh_token.into_iter().chain([access_token.secret()]) {
@@ -209,8 +187,8 @@ impl OAuth {
         });
     }
 
-    fn login(&self, value: &str) -> Flow {
-        self.0.flows.flow(LOGIN, value)
+    fn login_flow(&self, value: &str) -> Flow {
+        self.inner.flows.flow(LOGIN, value)
     }
 }
 

@@ -18,10 +18,10 @@ impl OAuth {
     async fn request_refresh(&self, refresh_token: &RefreshToken) -> Result<Token> {
         let requested_at = unix_now();
         let mut token = self
-            .0
+            .inner
             .client
             .exchange_refresh_token(refresh_token)
-            .request_async(&self.0.http)
+            .request_async(&self.inner.http)
             .await
             .map_err(|error| self.token_error(error))?
             .checked(requested_at)?;

@@ -19,7 +19,7 @@ impl OAuth {
     ///
     /// Best effort: the user is logged out here whatever the provider says.
     pub async fn revoke(&self, access_token: &AccessToken, refresh_token: Option<&RefreshToken>) {
-        let Some(url) = &self.0.provider.revocation_url else {
+        let Some(url) = &self.inner.provider.revocation_url else {
             return;
         };
         let refresh = async {
@@ -39,7 +39,7 @@ impl OAuth {
 
     async fn revoke_one(&self, url: &Url, token: &str, hint: &str) -> Result<(), HttpError> {
         let request = self.revocation_request(url, token, hint);
-        match self.0.http.send(request).await?.status() {
+        match self.inner.http.send(request).await?.status() {
             StatusCode::OK => Ok(()),
             status => Err(HttpError::Status(status)),
         }
@@ -53,7 +53,7 @@ impl OAuth {
             client_secret,
             auth_type,
             ..
-        } = &self.0.provider;
+        } = &self.inner.provider;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("token", token)
             .append_pair("token_type_hint", hint);

@@ -10,7 +10,7 @@ impl OAuth {
     /// Step 4: asks the provider whose token this is. The browser is not asked.
     pub async fn identity(&self, token: &Token) -> Result<Identity> {
         let user = self.userinfo_of_new_token(token).await;
-        let identity = user.and_then(|user| self.0.provider.identify(&user));
+        let identity = user.and_then(|user| self.inner.provider.identify(&user));
         self.narrate_identity(token, &identity);
         identity
     }
@@ -31,13 +31,9 @@ impl OAuth {
     /// the token any more.
     pub async fn userinfo(&self, access_token: &AccessToken) -> Result<Map<String, Value>> {
         let no_endpoint = || Error::Provider("no USERINFO_URL is set".into());
-        let url = self
-            .0
-            .provider
-            .userinfo_url
-            .as_ref()
-            .ok_or_else(no_endpoint)?;
-        let answer = self.0.http.get(url, Some(access_token)).await?;
+        let url = self.inner.provider.userinfo_url.as_ref();
+        let url = url.ok_or_else(no_endpoint)?;
+        let answer = self.inner.http.get(url, Some(access_token)).await?;
         match answer.status().as_u16() {
             200 => user(answer.body()),
             401 => Err(Error::NotLoggedIn),

@@ -20,7 +20,7 @@ const CUSTOM_ONLY: [&str; 4] = ["AUTH_URL", "TOKEN_URL", "USERINFO_URL", "REVOCA
 type Chosen = (Provider, Option<Companion>);
 
 /// The value of `PROVIDER`, or what the other settings imply without it.
-pub fn choice(settings: &Settings) -> &str {
+fn choice(settings: &Settings) -> &str {
     settings.get("PROVIDER").unwrap_or_else(|| {
         if settings.get("AUTH_URL").is_some() {
             "custom"
@@ -32,15 +32,22 @@ pub fn choice(settings: &Settings) -> &str {
     })
 }
 
-/// The id and the secret from these two settings, which only make sense together. `Err` after
-/// recording a problem: one is missing.
-pub fn registration(
-    settings: &mut Settings,
-    id: &str,
-    secret: &str,
-) -> Result<Option<Registration>, Incomplete> {
+/// What two settings say of a registration: both, neither, or, after recording a problem, one.
+type Registered = Result<Option<Registration>, Incomplete>;
+
+/// The id and the secret from these two settings, which only make sense together.
+pub fn registration(settings: &mut Settings, id: &str, secret: &str) -> Registered {
     let pair = settings.pair(id, secret)?;
     Ok(pair.map(|(id, secret)| (ClientId::new(id), ClientSecret::new(secret))))
+}
+
+/// For a server that must learn who the user is: a custom provider without `USERINFO_URL` is a
+/// problem.
+pub fn require_userinfo(settings: &mut Settings) {
+    if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
+        let what = "is missing; a session needs it to learn who the user is";
+        settings.problem("USERINFO_URL", what);
+    }
 }
 
 impl Provider {
@@ -51,31 +58,24 @@ impl Provider {
         let mut chosen = match choice.as_str() {
             "custom" => custom(settings, registration),
             "demo" => demo(settings, registration).await,
-            id if is_preset(id) => preset(settings, id, registration),
-            _ => {
-                settings.problem("PROVIDER", "is not discord, google, github, demo or custom");
-                None
-            }
+            id => preset(settings, id, registration),
         };
         refine(settings, chosen.as_mut().map(|(provider, _)| provider));
         chosen
     }
 }
 
-fn preset(
-    settings: &mut Settings,
-    id: &str,
-    registration: Result<Option<Registration>, Incomplete>,
-) -> Option<Chosen> {
+fn preset(settings: &mut Settings, id: &str, registration: Registered) -> Option<Chosen> {
+    if !is_preset(id) {
+        settings.problem("PROVIDER", "is not discord, google, github, demo or custom");
+        return None;
+    }
     refuse_urls(settings, id);
-    let (client_id, client_secret) = required(settings, registration)?;
-    Some((Provider::preset(id, client_id, client_secret)?, None))
+    let registration = required(settings, registration)?;
+    Some((Provider::preset(id, registration)?, None))
 }
 
-fn custom(
-    settings: &mut Settings,
-    registration: Result<Option<Registration>, Incomplete>,
-) -> Option<Chosen> {
+fn custom(settings: &mut Settings, registration: Registered) -> Option<Chosen> {
     let registration = required(settings, registration);
     for name in ["AUTH_URL", "TOKEN_URL"] {
         if settings.get(name).is_none() {
@@ -84,33 +84,20 @@ fn custom(
     }
     let [auth_url, token_url, userinfo_url, revocation_url] =
         CUSTOM_ONLY.map(|name| settings.endpoint(name));
-    let ((client_id, client_secret), auth_url) = registration.zip(auth_url)?;
+    let (auth_url, token_url) = auth_url.zip(token_url)?;
     let host = auth_url.host_str().unwrap_or_default().to_owned();
     let provider = Provider {
-        id: host.clone(),
-        name: host,
-        plays: None,
-        token_url: token_url?,
-        auth_url,
         userinfo_url,
         revocation_url,
-        scopes: Vec::new(),
-        issuer: None,
-        always_sends_iss: false,
-        auth_type: AuthType::BasicAuth,
         // It may be a self-hosted GitHub.
         quirks: GITHUB_QUIRKS,
-        client_id,
-        client_secret,
+        ..Provider::new(&host, &host, (auth_url, token_url), registration?)
     };
     Some((provider, None))
 }
 
 /// No application has to be registered at the demo provider.
-async fn demo(
-    settings: &mut Settings,
-    registration: Result<Option<Registration>, Incomplete>,
-) -> Option<Chosen> {
+async fn demo(settings: &mut Settings, registration: Registered) -> Option<Chosen> {
     refuse_urls(settings, "demo");
     let new_client = || {
         let secret = ClientSecret::new(random_token());
@@ -131,10 +118,7 @@ fn refuse_urls(settings: &mut Settings, choice: &str) {
     }
 }
 
-fn required(
-    settings: &mut Settings,
-    registration: Result<Option<Registration>, Incomplete>,
-) -> Option<Registration> {
+fn required(settings: &mut Settings, registration: Registered) -> Option<Registration> {
     let registration = registration.ok()?;
     if registration.is_none() {
         let what = "and CLIENT_SECRET are missing; register your application at the provider";

@@ -64,7 +64,7 @@ mod tests {
             ClientId::new("id".into()),
             ClientSecret::new("secret".into()),
         );
-        let discord = Provider::preset("discord", registered.0, registered.1).unwrap();
+        let discord = Provider::preset("discord", registered).unwrap();
         discord.identify(user.as_object().unwrap())
     }
 

@@ -1,12 +1,12 @@
 //! What is known about each provider before anyone has registered there.
 
 use oauth2::{
-    AuthType, ClientId, ClientSecret,
+    AuthType,
     basic::BasicErrorResponseType::{InvalidClient, InvalidGrant},
 };
 use url::Url;
 
-use super::{Provider, Quirks, Registration, scopes};
+use super::{NO_QUIRKS, Provider, Quirks, Registration, scopes};
 use crate::{server::Companion, settings::Settings};
 
 struct Preset {
@@ -63,11 +63,6 @@ const PRESETS: &[Preset] = &[
     },
 ];
 
-const NO_QUIRKS: Quirks = Quirks {
-    errors_are_200: false,
-    error_names: &[],
-};
-
 pub(super) const GITHUB_QUIRKS: Quirks = Quirks {
     errors_are_200: true,
     error_names: &[
@@ -84,24 +79,18 @@ pub(super) fn is_preset(id: &str) -> bool {
 
 impl Provider {
     /// `discord`, `google` or `github`, for an application that is registered there.
-    pub fn preset(id: &str, client_id: ClientId, client_secret: ClientSecret) -> Option<Self> {
+    pub fn preset(id: &str, registration: Registration) -> Option<Self> {
         let preset = PRESETS.iter().find(|preset| preset.id == id)?;
         let url = |url| Url::parse(url).expect("the URLs of presets are URLs, as a test shows");
+        let endpoints = (url(preset.auth_url), url(preset.token_url));
         Some(Self {
-            id: preset.id.to_owned(),
-            name: preset.name.to_owned(),
-            plays: None,
-            auth_url: url(preset.auth_url),
-            token_url: url(preset.token_url),
             userinfo_url: Some(url(preset.userinfo_url)),
             revocation_url: preset.revocation_url.map(url),
             scopes: scopes(preset.scopes),
             issuer: preset.issuer.map(str::to_owned),
-            always_sends_iss: false,
             auth_type: preset.auth_type.clone(),
             quirks: preset.quirks,
-            client_id,
-            client_secret,
+            ..Self::new(preset.id, preset.name, endpoints, registration)
         })
     }
 
@@ -109,27 +98,25 @@ impl Provider {
     #[cfg(feature = "demo")]
     pub async fn demo(
         settings: &mut Settings,
-        (client_id, client_secret): Registration,
+        registration: Registration,
         redirect_path: &str,
     ) -> Option<(Self, Companion)> {
-        let client = (&client_id, &client_secret);
+        let client = (&registration.0, &registration.1);
         let demo = crate::demo::start(settings, client, redirect_path).await?;
         let (browser, direct) = (demo.browser_url.as_url(), demo.direct_url.as_url());
+        let auth_url = browser.join("/oauth2/authorize").ok()?;
+        let token_url = direct.join("/api/oauth2/token").ok()?;
         let provider = Self {
-            id: "demo".into(),
-            name: "the demo provider".into(),
             plays: Some("Discord"),
-            auth_url: browser.join("/oauth2/authorize").ok()?,
-            token_url: direct.join("/api/oauth2/token").ok()?,
             userinfo_url: Some(direct.join("/api/users/@me").ok()?),
             revocation_url: Some(direct.join("/api/oauth2/token/revoke").ok()?),
             scopes: vec!["identify".into()],
-            issuer: None,
-            always_sends_iss: false,
-            auth_type: AuthType::BasicAuth,
-            quirks: NO_QUIRKS,
-            client_id,
-            client_secret,
+            ..Self::new(
+                "demo",
+                "the demo provider",
+                (auth_url, token_url),
+                registration,
+            )
         };
         Some((provider, demo.companion))
     }

@@ -33,9 +33,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// is on this machine, requests for other hosts are rejected. A route that is added afterwards has
 /// none of this.
 ///
-/// One layer, because the order matters: a panic or a timeout must become an error before errors get
-/// their bodies, and headers come last. Each call of `Router::layer` also costs a boxed future in
-/// each request.
+/// One layer, because each call of `Router::layer` costs every request a boxed future. The order
+/// inside it matters: a panic or a timeout becomes an error before errors get their bodies, and
+/// headers come last.
 pub fn protect(app: Router, public_url: &PublicUrl) -> Router {
     let own = public_url.clone();
     let headers = Arc::new(security_headers(&own));
@@ -44,6 +44,7 @@ pub fn protect(app: Router, public_url: &PublicUrl) -> Router {
             let (own, headers) = (own.clone(), headers.clone());
             service_fn(move |mut request: Request| {
                 let html = prefers_html(request.headers());
+                // Where there is no body, this saves storing its limit.
                 if !request.body().is_end_stream() {
                     DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
                 }

@@ -116,25 +116,18 @@ fn fail(problems: &[String]) -> ExitCode {
 /// What `--help` prints.
 fn help(table: impl Iterator<Item = &'static Setting>) -> String {
     const FIRST: &str =
-        "Settings are environment variables; a .env file in the working directory is read too.";
-    let lines = table.flat_map(
-        |Setting {
-             name,
-             default,
-             help,
-         }| {
-            [
-                "\n\n",
-                name,
-                "\n    ",
-                help,
-                "\n    Default: ",
-                default,
-                ".",
-            ]
-        },
-    );
-    iter::once(FIRST).chain(lines).chain(["\n"]).collect()
+        "Settings are environment variables; a .env file in the working directory is read too.\n";
+    let of_setting = |setting: &Setting| {
+        let Setting {
+            name,
+            default,
+            help,
+        } = setting;
+        format!("\n{name}\n    {help}\n    Default: {default}.\n")
+    };
+    iter::once(FIRST.to_owned())
+        .chain(table.map(of_setting))
+        .collect()
 }
 
 /// A server that accepts connections until it is stopped or dropped.

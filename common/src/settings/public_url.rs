@@ -18,13 +18,11 @@ impl PublicUrl {
         Self(Arc::new(url))
     }
 
-    /// The same place under another name, if there is one.
-    pub(crate) fn named(mut self, host: Option<&str>) -> Self {
-        if host.is_some() {
-            Arc::make_mut(&mut self.0)
-                .set_host(host)
-                .expect("a host name that is hard-coded");
-        }
+    /// The same place under another name.
+    pub(crate) fn named(mut self, host: &str) -> Self {
+        Arc::make_mut(&mut self.0)
+            .set_host(Some(host))
+            .expect("a host name that is hard-coded");
         self
     }
 
@@ -43,8 +41,8 @@ impl PublicUrl {
         self.0.scheme() == "https"
     }
 
-    /// Whether a `Host` field is exactly what browsers send to this server. It saves reading the
-    /// field as a URL, which takes longer than many a handler.
+    /// Whether a `Host` field is exactly what browsers send to this server. Others can mean the same;
+    /// this only saves reading the usual one as a URL, which costs more than most handlers do.
     pub(crate) fn has_host(&self, host: &HeaderValue) -> bool {
         *host == self.0[Position::BeforeHost..Position::AfterPort]
     }
@@ -67,10 +65,12 @@ impl FromStr for PublicUrl {
 
     fn from_str(value: &str) -> Result<Self, ()> {
         let url = Url::parse(value).map_err(drop)?;
-        let origin = url.origin().ascii_serialization();
-        (matches!(url.scheme(), "http" | "https") && origin == value)
-            .then(|| Self(Arc::new(url)))
-            .ok_or(())
+        let is_origin = url.origin().ascii_serialization() == value;
+        if is_origin && matches!(url.scheme(), "http" | "https") {
+            Ok(Self(Arc::new(url)))
+        } else {
+            Err(())
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Settings {
 
     fn missing_secret(&mut self, name: &str) {
         if self.is_loopback() {
-            self.warning(format!(
+            self.warning(format_args!(
                 "{name} is not set: using a random one until this process ends"
             ));
         } else {

@@ -42,8 +42,8 @@ pub async fn decide(
     cookies: Cookies,
     headers: HeaderMap,
     params: Unchecked,
-) -> Result<Response, Response> {
-    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+) -> axum::response::Result<Response> {
+    check_same_origin(&headers, &server.public_url)?;
     let allowed = params.get("decision") == Some("allow");
     let user = params.get("user").unwrap_or_default().to_owned();
     // The form came back through the browser, so all of it is checked again.
@@ -62,7 +62,7 @@ pub async fn decide(
     // If someone has logged in or out since the page was shown, the current user has not seen it.
     let is_same = |session: &Session| session.account.username == user && request.accepts(session);
     let Some(session) = session.filter(is_same) else {
-        return server.proceed(&cookies, request).await;
+        return Ok(server.proceed(&cookies, request).await?);
     };
     let scopes = server.granted(&request, &session);
     let code = server.allow(&request, &session, &scopes).await;

@@ -9,8 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use common::{
-    Page, Params,
-    database::DatabaseError,
+    Error, Page, Params,
     server::{PublicHost, check_same_origin},
 };
 use tower_cookies::Cookies;
@@ -30,7 +29,7 @@ pub async fn consents(
     _: PublicHost,
     State(server): State<Server>,
     cookies: Cookies,
-) -> Result<Response, DatabaseError> {
+) -> Result<Response, Error> {
     let Some(session) = server.session(&cookies).await? else {
         return Ok(login::page(None, None));
     };
@@ -45,12 +44,12 @@ pub async fn withdraw(
     cookies: Cookies,
     headers: HeaderMap,
     params: Params,
-) -> Result<Redirect, Response> {
+) -> axum::response::Result<Redirect> {
     const SQL: [&str; 2] = [
         "DELETE FROM authorization_consents WHERE subject = $1 AND client_id = $2",
         "DELETE FROM authorization_grants WHERE subject = $1 AND client_id = $2",
     ];
-    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+    check_same_origin(&headers, &server.public_url)?;
     let client = params.get("client_id").unwrap_or_default();
     let withdrawn = async {
         let Some(session) = server.session(&cookies).await? else {
@@ -65,9 +64,7 @@ pub async fn withdraw(
         }
         tx.commit().await
     };
-    withdrawn
-        .await
-        .map_err(|error| DatabaseError::from(error).into_response())?;
+    withdrawn.await.map_err(Error::from)?;
     Ok(Redirect::to("/consents"))
 }
 

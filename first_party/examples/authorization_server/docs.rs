@@ -40,7 +40,7 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
 }
 
 /// Swagger UI, as a client of this server.
-pub fn app<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
+pub fn routes<S: Clone + Send + Sync + 'static>(public_url: &PublicUrl) -> Router<S> {
     let client = oauth::Config::new()
         .use_pkce_with_authorization_code_grant(true)
         .scopes(vec!["some.scope".to_owned()]);

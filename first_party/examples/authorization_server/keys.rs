@@ -112,7 +112,7 @@ fn generate(settings: &mut Settings) -> Option<Keys> {
         settings.problem(name, what);
         return None;
     }
-    settings.warning(format!(
+    settings.warning(format_args!(
         "{name} is not set: using a random key until this process ends"
     ));
     let key = KeyPair::generate(KeySize::Rsa2048).expect("the operating system has random numbers");

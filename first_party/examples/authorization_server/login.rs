@@ -4,9 +4,9 @@ use askama::Template;
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response, Result},
 };
-use common::{Page, database::DatabaseError, params::Unchecked, server::check_same_origin};
+use common::{Error, Page, params::Unchecked, server::check_same_origin};
 use tower_cookies::Cookies;
 
 use super::{request::Request, settings::Server};
@@ -26,23 +26,23 @@ pub async fn login(
     cookies: Cookies,
     headers: HeaderMap,
     params: Unchecked,
-) -> Result<Response, Response> {
+) -> Result<Redirect> {
     // Otherwise another site could log its visitors in as someone else (login CSRF).
-    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+    check_same_origin(&headers, &server.public_url)?;
     let username = params.get("username").unwrap_or_default().to_owned();
     let password = params.get("password").unwrap_or_default().to_owned();
     let is_for_client = params.has("client_id");
     let request = is_for_client.then(|| server.check(params)).transpose()?;
     let user = match server.users.authenticate(&username, &password).await {
         Ok(user) => user,
-        Err(refusal) => return Err(try_again(request.as_ref(), refusal)),
+        Err(refusal) => return Err(try_again(request.as_ref(), refusal).into()),
     };
     let begun = server.begin_session(&cookies, &user.subject).await;
-    begun.map_err(|error| DatabaseError::from(error).into_response())?;
+    begun.map_err(Error::from)?;
     tracing::info!("2/5 the user gives us a user name and a password; the client sees neither");
     // Nobody else chooses the target: it is one of our own pages, which checks everything again.
     let next = request.map_or("/consents".to_owned(), |request| request.after_login());
-    Ok(Redirect::to(&next).into_response())
+    Ok(Redirect::to(&next))
 }
 
 /// The form. A user who logs in for a client returns to its request.

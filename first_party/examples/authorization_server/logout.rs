@@ -5,11 +5,10 @@ use askama::Template;
 use axum::{
     extract::State,
     http::HeaderMap,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response, Result},
 };
 use common::{
     Error, Page, Params,
-    database::DatabaseError,
     server::{PublicHost, check_same_origin},
 };
 use jsonwebtoken::crypto;
@@ -44,9 +43,9 @@ pub async fn logout(
     State(server): State<Server>,
     cookies: Cookies,
     params: Params,
-) -> Result<Response, Response> {
+) -> Result<Response> {
     let request = server.logout_request(&params).await?;
-    let session = server.session(&cookies).await.map_err(unavailable)?;
+    let session = server.session(&cookies).await.map_err(Error::from)?;
     // Only a client that has the user's ID token can end the session without asking the user:
     // otherwise any page could log its visitors out with a link.
     match session.map(|session| session.account.username) {
@@ -61,23 +60,19 @@ pub async fn confirm(
     cookies: Cookies,
     headers: HeaderMap,
     params: Params,
-) -> Result<Response, Response> {
-    check_same_origin(&headers, &server.public_url).map_err(IntoResponse::into_response)?;
+) -> Result<Response> {
+    check_same_origin(&headers, &server.public_url)?;
     let request = server.logout_request(&params).await?;
     end(&server, &cookies, request).await
 }
 
-async fn end(server: &Server, cookies: &Cookies, request: Request) -> Result<Response, Response> {
-    server.end_session(cookies).await.map_err(unavailable)?;
+async fn end(server: &Server, cookies: &Cookies, request: Request) -> Result<Response> {
+    server.end_session(cookies).await.map_err(Error::from)?;
     tracing::info!("the session ends; refresh tokens with offline_access stay valid");
     Ok(match request.next {
         Some(next) => Redirect::to(next.as_str()).into_response(),
         None => Page::new("Logged out", LoggedOut).into_response(),
     })
-}
-
-fn unavailable(error: sqlx::Error) -> Response {
-    DatabaseError::from(error).into_response()
 }
 
 impl Request {

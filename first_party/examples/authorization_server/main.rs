@@ -106,7 +106,7 @@ pub fn app(server: Server) -> Router {
     let routes = pages
         .merge(for_clients())
         .merge(endpoints)
-        .merge(docs::app(&public_url))
+        .merge(docs::routes(&public_url))
         .with_state(server);
 
     protect(routes, &public_url) // last: it covers the routes above and none below

@@ -8,6 +8,7 @@ use std::{
 use axum::extract::FromRef;
 use common::{
     database::DATABASE_URL,
+    flow::Flows,
     settings::{FromSettings, Home, PublicUrl, RUST_LOG, Secrets, Setting, Settings},
 };
 use first_party::token::Tokens;
@@ -96,7 +97,11 @@ impl FromSettings for Server {
         let clients = registration::clients(settings);
         let resources = resources(settings);
         // The tokens of the example `users`, which are never issued here.
-        let tokens = Tokens::new(&Secrets::random(), settings.public_url().clone());
+        let tokens = Tokens::new(
+            &Secrets::random(),
+            settings.public_url().clone(),
+            Flows::default(),
+        );
         let users = Users::open(settings, tokens).await;
         let ((keys, (clients, commands)), users) = keys.zip(clients).zip(users)?;
         let db = users.db.clone();

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
 };
-use common::{Params, authorization::scope, database::DatabaseError, error::OAuthError};
+use common::{Error, Params, authorization::scope, error::OAuthError};
 use first_party::token::CLIENT;
 
 use super::{
@@ -91,7 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for InBodyAlone {
 /// Why a request failed: the client's mistake, the database, or another response.
 pub enum Failure {
     OAuth(OAuthError),
-    Database(DatabaseError),
+    Database(Error),
     Other(Response),
 }
 

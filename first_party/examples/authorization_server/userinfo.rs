@@ -1,14 +1,9 @@
 //! `/userinfo`: who the user is, for an access token with the scope `openid` (OpenID Connect Core,
 //! section 5.3).
 
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Result};
 use axum_extra::headers::Authorization;
-use common::database::DatabaseError;
+use common::Error;
 use first_party::bearer::{BearerError, bearer};
 use serde_json::{Value, json};
 
@@ -21,18 +16,14 @@ use super::{
 };
 
 /// `GET /userinfo`, or `POST`: what the scopes of the token let its client know.
-pub async fn userinfo(
-    State(server): State<Server>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Response> {
-    let Authorization(bearer) = bearer(&headers).map_err(IntoResponse::into_response)?;
+pub async fn userinfo(State(server): State<Server>, headers: HeaderMap) -> Result<Json<Value>> {
+    let Authorization(bearer) = bearer(&headers)?;
     let claims = verify(bearer.token(), &server.keys, &server.issuer).await?;
-    let claims = claims.ok_or_else(|| BearerError::InvalidToken.into_response())?;
-    let user = server.user_of(&claims).await;
-    let user = user.map_err(|error| DatabaseError::from(error).into_response())?;
-    let user = user.ok_or_else(|| BearerError::InvalidToken.into_response())?;
+    let claims = claims.ok_or(BearerError::InvalidToken)?;
+    let user = server.user_of(&claims).await.map_err(Error::from)?;
+    let user = user.ok_or(BearerError::InvalidToken)?;
     if !has(&claims.scope, OPENID) {
-        return Err(BearerError::InsufficientScope(OPENID.into()).into_response());
+        return Err(BearerError::InsufficientScope(OPENID.into()).into());
     }
     Ok(Json(user))
 }

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The same after a failure, from which we want to recover soon.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long a request waits for keys; less than the timeout of the whole request.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The keys of one issuer. Cheap to clone.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ impl Keys {
         // it is noted, or it could make us fetch at each request.
         let keys = self.clone();
         let fetch = tokio::spawn(async move { keys.fetch_unless_tried(kept.fetched).await });
-        let fetched = matches!(timeout(PATIENCE, fetch).await, Ok(Ok(true)));
+        let fetched = matches!(timeout(FETCH_TIMEOUT, fetch).await, Ok(Ok(true)));
         match find(&self.kept().keys, kid) {
             None if !fetched => Err(unavailable()),
             key => Ok(key),
@@ -124,7 +124,7 @@ impl Keys {
                 return succeeded;
             }
         }
-        let fetched = timeout(PATIENCE, self.fetch()).await;
+        let fetched = timeout(FETCH_TIMEOUT, self.fetch()).await;
         let fetched = fetched.unwrap_or_else(|_| Err("it took too long".into()));
         if let Err(why) = &fetched {
             tracing::warn!("no keys from {}: {why}", self.0.issuer);

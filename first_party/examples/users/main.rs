@@ -22,8 +22,7 @@ use axum::{
 };
 use common::{
     Error,
-    database::DatabaseError,
-    error::oauth_endpoint,
+    error::{NoStore, oauth_endpoint},
     flow,
     params::{Strict, Unchecked},
     server::{get_and_post, get_only, protect},
@@ -31,9 +30,9 @@ use common::{
 use first_party::{
     bearer::BearerError,
     docs, endpoint3, form,
-    implicit::AuthorizationRequest,
-    password::{TokenAnswer, TokenRequest},
-    token::Claims,
+    implicit::ImplicitRequest,
+    password::TokenRequest,
+    token::{Claims, TokenResponse},
 };
 
 pub(crate) mod passwords;
@@ -59,7 +58,7 @@ pub fn app(users: Users) -> Router {
         .route("/endpoint3", get_only(endpoint3))
         .route("/login", get_and_post(form::form, submit))
         .route("/token", post(token).layer(from_fn(oauth_endpoint)))
-        .merge(docs::app(&public_url))
+        .merge(docs::routes(&public_url))
         .with_state(users.clone())
         .merge(endpoints.merge(flow::routes()).with_state(users.tokens));
 
@@ -70,11 +69,13 @@ pub fn app(users: Users) -> Router {
 async fn token(
     State(users): State<Users>,
     Strict(request): Strict<TokenRequest>,
-) -> Result<TokenAnswer, Response> {
-    let login = request.check(&users.tokens)?;
-    let user = users.authenticate(&login.username, &login.password).await;
+) -> Result<(NoStore, Json<TokenResponse>), Response> {
+    let attempt = request.check(&users.tokens)?;
+    let user = users
+        .authenticate(&attempt.username, &attempt.password)
+        .await;
 
-    login.answer(&users.tokens, user)
+    attempt.answer(&users.tokens, user)
 }
 
 /// `POST /login`: the implicit grant, likewise.
@@ -83,11 +84,13 @@ async fn submit(
     headers: HeaderMap,
     params: Unchecked,
 ) -> Result<Redirect, Response> {
-    let request = AuthorizationRequest::submitted(&users.tokens, &headers, params)?;
-    let login = request.login(&users.tokens)?;
-    let user = users.authenticate(&login.username, &login.password).await;
+    let request = ImplicitRequest::submitted(&users.tokens, &headers, params)?;
+    let attempt = request.login()?;
+    let user = users
+        .authenticate(&attempt.username, &attempt.password)
+        .await;
 
-    request.answer(&users.tokens, &login, user).await
+    request.answer(&users.tokens, &attempt, user)
 }
 
 /// `GET /users/me/`: who the token belongs to.
@@ -96,10 +99,7 @@ async fn me(profile: Profile) -> Json<Profile> {
 }
 
 /// `GET /users/me/items/`: the items of the user, and nobody else's.
-async fn items(
-    profile: Profile,
-    State(users): State<Users>,
-) -> Result<Json<Vec<Item>>, DatabaseError> {
+async fn items(profile: Profile, State(users): State<Users>) -> Result<Json<Vec<Item>>, Error> {
     Ok(Json(users.items(&profile.username).await?))
 }
 

@@ -8,14 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{
-    database::{self, DATABASE_URL, DatabaseError},
+    Error,
+    database::{self, DATABASE_URL},
     error::{Detail, OAuthError},
     settings::{FromSettings, Setting, Settings},
 };
 use first_party::{
     password::{Authenticated, User},
     scopes::Scopes,
-    token::Tokens,
+    token::{JWT_SECRET, Tokens},
 };
 use serde::Serialize;
 use sqlx::{AnyPool, FromRow};
@@ -107,7 +108,7 @@ impl Users {
         }
     }
 
-    async fn account(&self, username: &str) -> Result<Option<Account>, DatabaseError> {
+    async fn account(&self, username: &str) -> Result<Option<Account>, Error> {
         // The name is bound, never formatted into the SQL: whatever it contains, it stays a name.
         const SQL: &str =
             "SELECT username, password_hash, scopes, disabled FROM users WHERE username = $1";
@@ -118,7 +119,7 @@ impl Users {
     }
 
     /// The user with this name.
-    pub async fn profile(&self, username: &str) -> Result<Option<Profile>, DatabaseError> {
+    pub async fn profile(&self, username: &str) -> Result<Option<Profile>, Error> {
         const SQL: &str =
             "SELECT username, email, full_name, disabled FROM users WHERE username = $1";
         let query = sqlx::query_as(SQL).bind(username);
@@ -133,13 +134,13 @@ impl Users {
     }
 
     /// The items of the user with this name.
-    pub async fn items(&self, owner: &str) -> Result<Vec<Item>, DatabaseError> {
+    pub async fn items(&self, owner: &str) -> Result<Vec<Item>, Error> {
         const SQL: &str = "SELECT item_id, owner FROM items WHERE owner = $1 ORDER BY item_id";
         Ok(sqlx::query_as(SQL).bind(owner).fetch_all(&self.db).await?)
     }
 
     /// Whether a user still has a password that the README publishes.
-    async fn has_published_passwords(&self) -> Result<bool, DatabaseError> {
+    async fn has_published_passwords(&self) -> Result<bool, Error> {
         for (username, password) in [("johndoe", "secret123"), ("alice", "password456")] {
             if let Some(Account { password_hash, .. }) = self.account(username).await? {
                 let turn = self.passwords.turn().await;
@@ -183,7 +184,7 @@ impl FromRef<Users> for Tokens {
 }
 
 impl FromSettings for Users {
-    const SETTINGS: &'static [&'static [Setting]] = &[Tokens::SETTINGS[0], &[DATABASE_URL]];
+    const SETTINGS: &'static [&'static [Setting]] = &[&[JWT_SECRET, DATABASE_URL]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         let tokens = Tokens::from_settings(settings).await?;

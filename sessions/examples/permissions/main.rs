@@ -35,7 +35,7 @@ use common::{
 };
 use serde_json::{Map, Value};
 use sessions::{
-    Sessions,
+    AppState,
     ended::EndedSessions,
     session::{LoggedIn, SessionCookies},
 };
@@ -79,7 +79,7 @@ pub fn app(permissions: Permissions) -> Router {
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub struct Permissions {
-    sessions: Sessions,
+    sessions: AppState,
     accounts: Accounts,
     /// The `provider:subject` of the user who becomes Admin.
     admin: Option<String>,
@@ -97,7 +97,7 @@ impl FromSettings for Permissions {
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
         refuse_defaults_in_public(settings);
-        let sessions = Sessions::from_settings(settings).await;
+        let sessions = AppState::from_settings(settings).await;
         let accounts = Accounts::from_settings(settings).await;
         let (sessions, accounts) = sessions.zip(accounts)?;
         let provider = OAuth::from_ref(&sessions).provider().id.clone();

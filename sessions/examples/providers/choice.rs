@@ -7,7 +7,7 @@ use axum::{
 };
 use common::{
     Error, Params, Result,
-    oauth::{Login, OAuth},
+    oauth::{FinishedLogin, OAuth},
     provider::Identity,
     token::Token,
 };
@@ -52,7 +52,11 @@ impl Choice {
     }
 
     /// Steps 2 to 4: the callback, the token, and who the user is.
-    pub async fn finish(&self, cookies: &Cookies, callback: &Params) -> Result<(Login, Identity)> {
+    pub async fn finish(
+        &self,
+        cookies: &Cookies,
+        callback: &Params,
+    ) -> Result<(FinishedLogin, Identity)> {
         match &self.client {
             Client::OAuth(oauth) => {
                 let login = oauth.exchange(oauth.verify(cookies, callback)?).await?;

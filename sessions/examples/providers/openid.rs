@@ -11,7 +11,7 @@ use common::{
     cookies::CookieKeys,
     flow::Flows,
     http::Http,
-    oauth::{Login, OAuth},
+    oauth::{FinishedLogin, OAuth},
     provider::{Identity, Registration},
     random_token,
     settings::{PublicUrl, check_endpoint, is_loopback},
@@ -86,13 +86,13 @@ impl OpenId {
     }
 
     /// Steps 2 and 3: as [`OAuth::verify`] and [`OAuth::exchange`].
-    pub async fn finish(&self, cookies: &Cookies, callback: &Params) -> Result<Login> {
+    pub async fn finish(&self, cookies: &Cookies, callback: &Params) -> Result<FinishedLogin> {
         let oauth = self.oauth().await?;
         oauth.exchange(oauth.verify(cookies, callback)?).await
     }
 
     /// Step 4: who has logged in, as the ID token says; userinfo must be about the same user.
-    pub async fn identity(&self, login: &Login) -> Result<Identity> {
+    pub async fn identity(&self, login: &FinishedLogin) -> Result<Identity> {
         let oauth = self.oauth().await?;
         let claims = self.verify(login).await?;
         let mut user = claims.user;

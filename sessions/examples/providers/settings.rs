@@ -108,8 +108,8 @@ impl Choices<'_> {
     /// Adds the providers that are enabled, or the demo providers if there are none.
     async fn add_all(&mut self) -> Option<()> {
         for (id, prefix) in [("discord", "DISCORD"), ("github", "GITHUB")] {
-            if let Some((client_id, client_secret)) = self.registration(prefix) {
-                self.add_oauth(id, Provider::preset(id, client_id, client_secret)?);
+            if let Some(registration) = self.registration(prefix) {
+                self.add_oauth(id, Provider::preset(id, registration)?);
             }
         }
         if let Some(client) = self.registration("GOOGLE") {
@@ -159,7 +159,7 @@ impl Choices<'_> {
         let redirect_uri = self.settings.public_url().join(&format!("/auth/{id}"));
         match client {
             Ok(client) => {
-                self.settings.notice(format!(
+                self.settings.notice(format_args!(
                     "{name}: the redirect URI to register is {redirect_uri}"
                 ));
                 self.list.push(Choice {

@@ -34,7 +34,7 @@ use common::{
     cookies::{self, CookieKeys},
     flow::{self, Flows},
     oauth::OAuth,
-    provider::{CLIENT_SETTINGS, choice},
+    provider::{CLIENT_SETTINGS, require_userinfo},
     server::{get_only, protect},
     settings::{FromSettings, PublicUrl, Secrets, Setting, Settings},
 };
@@ -92,10 +92,7 @@ impl FromSettings for Replica {
     const SETTINGS: &'static [&'static [Setting]] = &[CLIENT_SETTINGS, &[REDIS_URL]];
 
     async fn from_settings(settings: &mut Settings) -> Option<Self> {
-        if choice(settings) == "custom" && settings.get("USERINFO_URL").is_none() {
-            let what = "is missing; a session needs it to learn who the user is";
-            settings.problem("USERINFO_URL", what);
-        }
+        require_userinfo(settings);
         let secrets = match settings.get("SESSION_SECRET") {
             Some(_) => settings.signing_secrets("SESSION_SECRET", 64),
             // It encrypts only data that is lost when this process ends.

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How long a request waits for another request's refresh.
-const PATIENCE: Duration = Duration::from_secs(3);
+const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often it checks whether that refresh has finished.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long it keeps trying to store a new token, which would be lost otherwise.
@@ -36,7 +36,7 @@ impl Replica {
     ///
     /// [`Error::NotLoggedIn`] when the session has ended, here or at the provider.
     pub async fn fresh_access_token(&self, mut session: Session) -> Result<AccessToken> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         loop {
             let sealed = &session.stored.token;
             let token = self.open_token(&session.key, sealed);

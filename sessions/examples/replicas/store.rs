@@ -69,7 +69,7 @@ impl Store {
     pub async fn from_settings(settings: &mut Settings) -> Option<Self> {
         if settings.get("REDIS_URL").is_none() {
             let notice = "sessions are kept in memory; set REDIS_URL to share them and to keep them after a restart";
-            settings.notice(notice.into());
+            settings.notice(notice);
             return Some(Self::Memory(Memory::default()));
         }
         Redis::from_settings(settings).await.map(Self::Redis)

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use common::{
     Error, Result,
     oauth::OAuth,
-    provider::{Provider, Quirks, Registration},
+    provider::{Provider, Registration},
     settings::check_endpoint,
 };
 use oauth2::AuthType;
@@ -115,15 +115,11 @@ impl Metadata {
         Ok(())
     }
 
-    fn into_provider(self, id: &str, name: &str, (id_there, secret): Registration) -> Provider {
+    fn into_provider(self, id: &str, name: &str, registration: Registration) -> Provider {
         let methods = self.token_endpoint_auth_methods_supported;
         let basic = methods.is_empty() || methods.iter().any(|name| name == "client_secret_basic");
+        let endpoints = (self.authorization_endpoint, self.token_endpoint);
         Provider {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            plays: None,
-            auth_url: self.authorization_endpoint,
-            token_url: self.token_endpoint,
             userinfo_url: self.userinfo_endpoint,
             revocation_url: self.revocation_endpoint,
             scopes: ["openid", "email", "profile"].map(str::to_owned).into(),
@@ -134,9 +130,7 @@ impl Metadata {
             } else {
                 AuthType::RequestBody
             },
-            quirks: Quirks::default(),
-            client_id: id_there,
-            client_secret: secret,
+            ..Provider::new(id, name, endpoints, registration)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The signed statement of who has logged in.
 
-use common::{Error, Result, oauth::Login, unix_now};
+use common::{Error, Result, oauth::FinishedLogin, unix_now};
 use jsonwebtoken::{Algorithm, Validation, errors::ErrorKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -28,7 +28,7 @@ pub struct IdClaims {
 impl OpenId {
     /// Checks the ID token (OpenID Connect Core, section 3.1.3.7). TLS would be enough for a token
     /// that comes straight from the provider; the signature protects it whichever way it came.
-    pub async fn verify(&self, login: &Login) -> Result<IdClaims> {
+    pub async fn verify(&self, login: &FinishedLogin) -> Result<IdClaims> {
         let token = login.token.id_token.as_ref();
         let token = &token.ok_or_else(|| bad("there is none"))?.0;
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad("not a JWT"))?;
@@ -60,7 +60,7 @@ impl OpenId {
     }
 
     /// What the library does not check.
-    fn check(&self, claims: &IdClaims, login: &Login) -> Result<(), &'static str> {
+    fn check(&self, claims: &IdClaims, login: &FinishedLogin) -> Result<(), &'static str> {
         if claims.iss != self.0.issuer || claims.sub.is_empty() {
             return Err("a wrong issuer, or no subject");
         }

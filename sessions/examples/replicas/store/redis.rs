@@ -65,7 +65,7 @@ impl Redis {
         if url.starts_with("redis://") && !is_this_machine(&url) {
             let what = "REDIS_URL does not use TLS: anyone on the network can read its password; \
                         use rediss://";
-            settings.warning(what.into());
+            settings.warning(what);
         }
         if let Err(Error::Database(why)) = redis.check().await {
             let what = format!("Redis cannot be reached yet: {why}; until then the answer is 503");
