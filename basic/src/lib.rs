@@ -48,13 +48,15 @@ pub fn app(oauth: OAuth) -> Router {
     let public_url = oauth.public_url().clone();
     let routes = Router::new()
         .route("/", get(index))
+        // `get` would run the handler for `HEAD` too, and so start a login or use up a code.
         .route("/login", get_only(login))
         .route("/auth", get_only(auth))
         .merge(flow::routes())
         .layer(cookies::layer())
         .with_state(oauth);
 
-    protect(routes, &public_url) // last: it covers the routes above and none below
+    // Headers, limits and error pages. Last: it covers the routes above and none below.
+    protect(routes, &public_url)
 }
 
 #[derive(Template)]

@@ -48,7 +48,7 @@ fn openapi(public_url: &PublicUrl) -> utoipa::openapi::OpenApi {
     let pasted = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "A token that you have, such as one of the form at /login.",
+            "A token that you already have, such as one from the form at /login.",
         ));
     let mut api = Api::openapi();
     let components = api.components.get_or_insert_default();

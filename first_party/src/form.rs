@@ -7,7 +7,7 @@ use axum::{
 };
 use common::{Page, params::Unchecked};
 
-use crate::{implicit::ImplicitRequest, narration::implicit_form, scopes::SCOPES, token::Tokens};
+use crate::{implicit::ImplicitRequest, narration, scopes::SCOPES, token::Tokens};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -25,8 +25,8 @@ pub async fn form(State(tokens): State<Tokens>, params: Unchecked) -> Result<Res
         .iter()
         .any(|name| params.has(name));
     if is_authorization_request {
-        let request = ImplicitRequest::check(&tokens, params)?;
-        implicit_form(&request.flow, &request.hidden());
+        let request = ImplicitRequest::check(&tokens, params, "GET /login")?;
+        narration::implicit_form(&request.flow, &request.hidden());
         Ok(for_client(&tokens, &request))
     } else {
         Ok(for_token_endpoint())
@@ -50,7 +50,8 @@ fn for_client(tokens: &Tokens, request: &ImplicitRequest) -> Response {
     let form = Form {
         action: "/login",
         hidden: request.hidden(),
-        // No more can be granted than was requested.
+        // Only what the client has requested. The user could still send more scopes, but gets none
+        // that they may not have.
         scopes: request
             .scopes
             .iter()
@@ -58,6 +59,7 @@ fn for_client(tokens: &Tokens, request: &ImplicitRequest) -> Response {
             .collect(),
     };
     let page = Page::new("Log in", form);
+    // Browsers apply the policy for forms to the redirect after the form too.
     match tokens.public_url().as_url().join(&request.redirect_uri) {
         Ok(client) => page.form_redirects_to(&client),
         Err(_) => page,

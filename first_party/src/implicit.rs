@@ -22,8 +22,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     docs,
-    narration::{IMPLICIT, implicit_grant, implicit_refusal},
-    password::{AcceptsEveryone, Authenticated, LoginAttempt, authenticate},
+    narration::{self, IMPLICIT},
+    password::{AcceptsEveryone, LoginAttempt, User, authenticate},
     scopes::Scopes,
     token::Tokens,
 };
@@ -37,13 +37,14 @@ pub async fn submit(
     let tokens = Tokens::from_ref(&accepts_everyone);
     let request = ImplicitRequest::submitted(&tokens, &headers, params)?;
     let attempt = request.login()?;
-    let user = authenticate(&attempt.username, &attempt.password).await;
+    let user = authenticate(&attempt.username, &attempt.password)
+        .await
+        .map_err(|refusal| request.refused(refusal))?;
 
-    request.answer(&tokens, &attempt, user)
+    Ok(request.answer(&tokens, &attempt, &user))
 }
 
-/// Replace this with your own list of clients. A redirect URI is compared character by character:
-/// nothing about where a token goes may be guessed (RFC 9700, section 2.1).
+/// Replace this with your own list of clients.
 fn registered_redirect_uri(tokens: &Tokens, client_id: &str) -> Option<String> {
     match client_id {
         "swagger" => Some(tokens.public_url().join(docs::REDIRECT)),
@@ -67,11 +68,7 @@ impl ImplicitRequest {
     /// Until the client and the redirect URI are known to be right, errors are shown here: a
     /// redirect would make us an open redirector. After that, errors are redirects to the client
     /// (section 4.2.2.1).
-    pub fn check(tokens: &Tokens, params: Unchecked) -> Result<Self, Response> {
-        Self::checked(tokens, params, "GET /login")
-    }
-
-    fn checked(tokens: &Tokens, params: Unchecked, what: &str) -> Result<Self, Response> {
+    pub fn check(tokens: &Tokens, params: Unchecked, what: &str) -> Result<Self, Response> {
         const NAMES: [&str; 5] = [
             "response_type",
             "client_id",
@@ -80,16 +77,18 @@ impl ImplicitRequest {
             "state",
         ];
         let shown = NAMES.map(|name| Some((name, params.get(name)?.to_owned())));
-        // Without a state, nothing says which form was submitted.
+        // Without a state, the form and its submission cannot be matched: each is a separate flow.
         let state = params.get("state").map_or_else(random_token, str::to_owned);
         let flow = tokens.flows().flow(IMPLICIT, &state);
         Self::read(tokens, params, flow.clone()).inspect_err(|refusal| {
-            implicit_refusal(&flow, what, shown.into_iter().flatten(), refusal);
+            narration::implicit_refusal(&flow, what, shown.into_iter().flatten(), refusal);
         })
     }
 
     fn read(tokens: &Tokens, params: Unchecked, flow: Flow) -> Result<Self, Response> {
         let client_id = params.get("client_id").unwrap_or_default().to_owned();
+        // Compared character by character: a pattern could also match a URL of an attacker (RFC 9700,
+        // section 2.1).
         let redirect_uri = registered_redirect_uri(tokens, &client_id)
             .filter(|registered| params.get("redirect_uri") == Some(registered))
             .ok_or_else(|| {
@@ -100,14 +99,15 @@ impl ImplicitRequest {
         let refuse = |error: OAuthError| {
             tracing::info!("rejected: {}: {}", error.error, error.description);
             let state = state.as_deref().map(|state| ("state", state));
-            let answer = [("error", error.error)].into_iter().chain(state);
-            let answer: Vec<_> = answer.collect();
+            let answer: Vec<_> = [("error", error.error)].into_iter().chain(state).collect();
             (Extension(error), redirect(&redirect_uri, &answer)).into_response()
         };
+        // Only now, so that this error goes to the client too.
         let params = params.check().map_err(|_| refuse(MALFORMED))?;
-        if params.get("response_type") != Some("token") {
-            let is_missing = params.get("response_type").is_none();
-            return Err(refuse(if is_missing { NO_TYPE } else { OTHER_TYPE }));
+        match params.get("response_type") {
+            Some("token") => {}
+            Some(_) => return Err(refuse(OTHER_TYPE)),
+            None => return Err(refuse(NO_TYPE)),
         }
         let scopes = params.get("scope").unwrap_or_default().parse();
         let scopes = scopes.map_err(refuse)?;
@@ -120,15 +120,15 @@ impl ImplicitRequest {
         })
     }
 
-    /// The form came back through the browser, so all of it is checked again. Another site may have
-    /// sent it, which is a 403.
+    /// Checks the submitted form from the start, as the browser may have changed it. A form that
+    /// another site sent gets 403.
     pub fn submitted(
         tokens: &Tokens,
         headers: &HeaderMap,
         params: Unchecked,
     ) -> Result<Self, Response> {
         check_same_origin(headers, tokens.public_url()).map_err(IntoResponse::into_response)?;
-        Self::checked(tokens, params, POST)
+        Self::check(tokens, params, POST)
     }
 
     /// The user name and the password that the user entered.
@@ -148,29 +148,26 @@ impl ImplicitRequest {
     }
 
     fn narrate(&self, refusal: &Response) {
-        implicit_refusal(&self.flow, POST, self.state(), refusal);
+        narration::implicit_refusal(&self.flow, POST, self.state(), refusal);
     }
 
     fn state(&self) -> Option<(&'static str, &str)> {
         Some(("state", self.params.get("state")?))
     }
 
-    /// Back to the client, with a token (section 4.2.2), if the user has logged in. Otherwise the
-    /// refusal is shown here, without the code that `/token` adds.
-    pub fn answer(
-        &self,
-        tokens: &Tokens,
-        attempt: &LoginAttempt,
-        user: Authenticated,
-    ) -> Result<Redirect, Response> {
-        let user = user
-            .inspect_err(|refusal| self.narrate(refusal))
-            .map_err(without_code)?;
-        let members = attempt.issue(tokens, &user).members();
+    /// Back to the client, with a token for the user who has logged in (section 4.2.2).
+    pub fn answer(&self, tokens: &Tokens, attempt: &LoginAttempt, user: &User) -> Redirect {
+        let members = attempt.issue(tokens, user).members();
         let members = members.iter().map(|(name, value)| (*name, &**value));
         let answer: Vec<_> = members.chain(self.state()).collect();
-        implicit_grant(&self.flow, &answer);
-        Ok(redirect(&self.redirect_uri, &answer))
+        narration::implicit_grant(&self.flow, &answer);
+        redirect(&self.redirect_uri, &answer)
+    }
+
+    /// The page for a user who has not logged in, without the code that `/token` adds.
+    pub fn refused(&self, refusal: Response) -> Response {
+        self.narrate(&refusal);
+        without_code(refusal)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the log and `GET /flow` say about the two grants: never the password.
+//! What the log and `GET /flow` say about the two grants: never the password. Nothing depends on it;
+//! a copy can do without.
 
 use axum::response::Response;
 use common::{

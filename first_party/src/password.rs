@@ -18,7 +18,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    narration::{password_grant, password_refusal},
+    narration,
     scopes::Scopes,
     token::{CLIENT, TokenResponse, Tokens},
 };
@@ -29,28 +29,25 @@ const MAX_NAME: usize = 255;
 /// A user who has logged in.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The `sub` of the token.
+    /// The `sub` of the token: not empty, and it must not begin with [`CLIENT`].
     pub subject: String,
     /// The scopes that a token of this user may have.
     pub scopes: Scopes,
 }
 
-/// The user, or the response to a login that fails.
-pub type Authenticated = Result<User, Response>;
-
 /// Replace this with your own check of the password: see the example `users`. This one accepts any
-/// name and password, and grants every scope. Yours fails with an [`OAuthError`], which suits both
-/// `/token` and the form.
-pub async fn authenticate(username: &str, _password: &str) -> Authenticated {
+/// name and password, and grants every scope. Yours fails with
+/// `OAuthError { error: "invalid_grant", … }.into_response()`, which suits both `/token` and the form.
+pub async fn authenticate(username: &str, _password: &str) -> Result<User, Response> {
     Ok(User {
         subject: username.to_owned(),
         scopes: Scopes::ALL,
     })
 }
 
-/// The state of the two handlers that call [`authenticate`], as long as that accepts everyone. Only
-/// settings can build it, and where others can reach the server this is a problem, with which it
-/// does not start. Replace `authenticate` first, and then this with [`Tokens`].
+/// The state of the two handlers that call [`authenticate`], as long as that accepts everyone. It is
+/// built only from settings, and the server does not start where others can reach it. Replace
+/// `authenticate` first, and then this with [`Tokens`].
 #[derive(Clone, Debug)]
 pub struct AcceptsEveryone(Tokens);
 
@@ -98,7 +95,7 @@ impl TokenRequest {
     pub fn check(self, tokens: &Tokens) -> Result<LoginAttempt, Response> {
         let request = self.shown();
         let attempt = self.read().map_err(IntoResponse::into_response);
-        attempt.inspect_err(|refusal| password_refusal(tokens, &request, refusal))
+        attempt.inspect_err(|refusal| narration::password_refusal(tokens, &request, refusal))
     }
 
     fn read(self) -> Result<LoginAttempt, OAuthError> {
@@ -139,30 +136,31 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Fails with `invalid_request` if the user name or the password is missing or cannot be one.
+    /// Fails with `invalid_request` if the user name or the password is missing, or if the user name
+    /// is too long or begins with [`CLIENT`].
     pub(crate) fn new(
         client_id: String,
         scopes: Scopes,
         username: String,
         password: String,
     ) -> Result<Self, OAuthError> {
-        let problem = if username.is_empty() || password.is_empty() {
-            "username and password are required"
-        } else if username.len() > MAX_NAME {
-            "the user name is too long"
-        } else if username.starts_with(CLIENT) {
-            // Otherwise a user could be taken for a client that acts for itself (RFC 9700, section
-            // 4.15).
-            "user names must not begin with client:"
-        } else {
-            return Ok(Self {
-                client_id,
-                scopes,
-                username,
-                password,
-            });
-        };
-        Err(OAuthError::invalid_request(problem))
+        let invalid = |why| Err(OAuthError::invalid_request(why));
+        if username.is_empty() || password.is_empty() {
+            return invalid("username and password are required");
+        }
+        if username.len() > MAX_NAME {
+            return invalid("the user name is too long");
+        }
+        // Otherwise a user could be taken for a client that acts for itself (RFC 9700, section 4.15).
+        if username.starts_with(CLIENT) {
+            return invalid("user names must not begin with client:");
+        }
+        Ok(Self {
+            client_id,
+            scopes,
+            username,
+            password,
+        })
     }
 
     /// Issues a token for the user who has logged in, with the requested scopes that they may have.
@@ -170,21 +168,26 @@ impl LoginAttempt {
         tokens.issue(&user.subject, &self.client_id, self.scopes & user.scopes)
     }
 
-    /// The response to a client: a token if its user has logged in.
-    pub fn answer(
-        &self,
-        tokens: &Tokens,
-        user: Authenticated,
-    ) -> Result<(NoStore, Json<TokenResponse>), Response> {
-        let request = [
+    /// The response to a client whose user has logged in.
+    pub fn answer(&self, tokens: &Tokens, user: &User) -> (NoStore, Json<TokenResponse>) {
+        let token = self.issue(tokens, user);
+        narration::password_grant(tokens, &self.shown(), &token);
+        (NO_STORE, Json(token))
+    }
+
+    /// The response to a client whose user has not.
+    pub fn refused(&self, tokens: &Tokens, refusal: Response) -> Response {
+        narration::password_refusal(tokens, &self.shown(), &refusal);
+        refusal
+    }
+
+    /// What `GET /flow` shows of it.
+    fn shown(&self) -> [(&'static str, String); 3] {
+        [
             ("grant_type", "password".to_owned()),
             ("client_id", self.client_id.clone()),
             ("scope", self.scopes.to_string()),
-        ];
-        let user = user.inspect_err(|refusal| password_refusal(tokens, &request, refusal))?;
-        let token = self.issue(tokens, &user);
-        password_grant(tokens, &request, &token);
-        Ok((NO_STORE, Json(token)))
+        ]
     }
 }
 
@@ -207,7 +210,9 @@ pub async fn token(
     Strict(request): Strict<TokenRequest>,
 ) -> Result<(NoStore, Json<TokenResponse>), Response> {
     let attempt = request.check(&tokens)?;
-    let user = authenticate(&attempt.username, &attempt.password).await;
+    let user = authenticate(&attempt.username, &attempt.password)
+        .await
+        .map_err(|refusal| attempt.refused(&tokens, refusal))?;
 
-    attempt.answer(&tokens, user)
+    Ok(attempt.answer(&tokens, &user))
 }

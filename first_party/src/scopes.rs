@@ -14,32 +14,35 @@ use crate::{
     token::{Claims, Tokens},
 };
 
-/// The scopes and what each is for. Add yours here; everything else is derived from this list. For
-/// more than eight, replace `u8`, and the 8 in [`Scopes::ALL`], throughout this file.
+/// The scopes and what each is for. Add yours here, and a constant below. For more than eight, widen
+/// [`Bits`].
 pub const SCOPES: [(&str, &str); 3] = [
     ("some.scope", "Can access endpoint1"),
     ("other.scope", "Can access endpoint2"),
     ("third.scope", "Can access both endpoint1 and endpoint2"),
 ];
 
+/// A set of scopes, one bit for each.
+pub type Bits = u8;
+
 /// `some.scope`
-pub const SOME: u8 = named("some.scope");
+pub const SOME: Bits = named("some.scope");
 /// `other.scope`
-pub const OTHER: u8 = named("other.scope");
+pub const OTHER: Bits = named("other.scope");
 /// `third.scope`
-pub const THIRD: u8 = named("third.scope");
+pub const THIRD: Bits = named("third.scope");
 
 /// A set of [`SCOPES`], one bit for each. Written out, it is their names in the order of that list,
 /// separated by spaces; the order means nothing (RFC 6749, section 3.3).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Scopes(u8);
+pub struct Scopes(Bits);
 
 impl Scopes {
     /// Every scope that there is.
-    pub const ALL: Self = Self(u8::MAX >> (8 - SCOPES.len()));
+    pub const ALL: Self = Self(Bits::MAX >> (Bits::BITS as usize - SCOPES.len()));
 
     /// The scopes with these bits, such as `SOME | THIRD`.
-    pub const fn of(bits: u8) -> Self {
+    pub const fn of(bits: Bits) -> Self {
         Self(bits)
     }
 
@@ -115,9 +118,9 @@ impl<'de> Deserialize<'de> for Scopes {
 ///
 /// An `Option` of it is `None` without a token; a bad token, or one with other scopes, is rejected.
 #[derive(Debug)]
-pub struct AnyOf<const ALLOWED: u8>(pub Claims);
+pub struct AnyOf<const ALLOWED: Bits>(pub Claims);
 
-impl<S: Send + Sync, const ALLOWED: u8> FromRequestParts<S> for AnyOf<ALLOWED>
+impl<S: Send + Sync, const ALLOWED: Bits> FromRequestParts<S> for AnyOf<ALLOWED>
 where
     Tokens: FromRef<S>,
 {
@@ -134,7 +137,7 @@ where
     }
 }
 
-impl<S: Send + Sync, const ALLOWED: u8> OptionalFromRequestParts<S> for AnyOf<ALLOWED>
+impl<S: Send + Sync, const ALLOWED: Bits> OptionalFromRequestParts<S> for AnyOf<ALLOWED>
 where
     Tokens: FromRef<S>,
 {
@@ -154,7 +157,7 @@ const INVALID_SCOPE: OAuthError = OAuthError {
 };
 
 /// The bit of a scope: its place in the list.
-const fn bit(name: &str) -> Option<u8> {
+const fn bit(name: &str) -> Option<Bits> {
     let mut place = 0;
     while place < SCOPES.len() {
         if same(SCOPES[place].0.as_bytes(), name.as_bytes()) {
@@ -166,7 +169,7 @@ const fn bit(name: &str) -> Option<u8> {
 }
 
 /// The bit of a scope that exists; otherwise this does not compile.
-const fn named(name: &str) -> u8 {
+const fn named(name: &str) -> Bits {
     bit(name).expect("a name in the list of scopes")
 }
 

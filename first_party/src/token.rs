@@ -10,7 +10,7 @@ use common::{
     settings::{FromSettings, PublicUrl, Secrets, Setting, Settings},
     unix_now,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use crate::scopes::Scopes;
@@ -18,8 +18,8 @@ use crate::scopes::Scopes;
 /// How long a token lives: short, because an issued token cannot be revoked.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
-/// The prefix in `sub` for a client that acts on its own behalf. No user name begins with it, so
-/// neither can be mistaken for the other (RFC 9700, section 4.15).
+/// The prefix in `sub` for a client that acts on its own behalf. The `sub` of a user must not begin
+/// with it, or one could be mistaken for the other (RFC 9700, section 4.15).
 pub const CLIENT: &str = "client:";
 
 /// The claims of a token (RFC 9068, section 2.2). All but `nbf` are required, and each is a string
@@ -112,8 +112,8 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Signs with the first of the secrets, which have 32 bytes or more (RFC 7518, section 3.2),
-    /// and accepts all.
+    /// Signs with the first of the secrets, and accepts all. Each must have 32 bytes or more (RFC
+    /// 7518, section 3.2), which [`Tokens::from_settings`] checks.
     pub fn new(secrets: &Secrets, public_url: PublicUrl, flows: Flows) -> Self {
         let issuer = public_url.to_string();
         Self(Arc::new(Inner {
@@ -162,8 +162,8 @@ impl Tokens {
     /// jsonwebtoken checks signature, algorithm, issuer, audience and times; the rest rejects what
     /// it would still accept. Copy both.
     pub fn verify(&self, token: &str) -> Option<Claims> {
-        let decode = |key| decode(token, key, &self.0.validation).ok();
-        let claims: Claims = self.0.keys.iter().find_map(decode)?.claims;
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.0.validation).ok();
+        let claims = self.0.keys.iter().find_map(decode)?.claims;
         let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next()?);
         let header: OwnHeader = serde_json::from_slice(&header.ok()?).ok()?;
         let is_ours = header.typ == TYPE && header.alg == "HS256";

@@ -7,14 +7,15 @@ use common::expiring::Expiring;
 use crate::session::Session;
 
 /// The sessions that have ended here within the last minute: by a logout, or by another login in
-/// the same browser.
+/// the same browser. This is no list of revoked sessions: [`LoggedIn`](crate::session::LoggedIn)
+/// does not look here.
 ///
 /// A request of such a session may still be waiting for the provider. Its response must not touch
 /// the cookies any more, which by then may be those of the next session. No request lasts as long
-/// as a minute.
+/// as a minute: [`protect`](common::server::protect) ends it sooner.
 ///
-/// This table is per process. A refresh that finishes late on another replica replaces the `token`
-/// cookie of the next session. Nobody gets another user's data, because a token is valid only
+/// This table is per process. A refresh that finishes late on another replica, or whose response is
+/// already on its way, replaces the `token` cookie of the next session. Nobody gets another user's data, because a token is valid only
 /// together with its own session, but the user must log in again. Send the requests of one browser
 /// to one replica, or keep this table where all replicas can find it.
 #[derive(Clone, Debug)]

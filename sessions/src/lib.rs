@@ -12,8 +12,9 @@
 //! | [`refresh`] | the provider's token, renewed when it has expired |
 //! | [`users`] | the pages for logged-in users |
 //!
-//! The flow itself, step by step and with its checks, is [`common::oauth`]. Its last step begins a
-//! session; from then on a handler that takes a [`LoggedIn`](session::LoggedIn) is for that user:
+//! [`common::oauth`] is the flow itself, with its checks. After its last step, [`login::auth`] begins
+//! a session. From then on, the user reaches the handlers that take a
+//! [`LoggedIn`](session::LoggedIn):
 //!
 //! ```
 //! use axum::{Router, extract::FromRef, routing::get};

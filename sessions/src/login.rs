@@ -9,6 +9,7 @@ use common::{
     settings::PublicUrl,
 };
 use tower_cookies::Cookies;
+use url::Position;
 
 use crate::{AppState, session::SessionCookies};
 
@@ -16,7 +17,8 @@ use crate::{AppState, session::SessionCookies};
 /// with the session's cookies they must fit into a header that proxies accept.
 const MAX_NEXT: usize = 128;
 
-/// `GET /login?next=/path`: sends the browser to the provider.
+/// `GET /login?next=/path`: sends the browser to the provider. [`PublicHost`] makes sure that the
+/// cookie is set on the host to which the provider sends it back.
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,
@@ -26,7 +28,7 @@ pub async fn login(
     let next = params
         .get("next")
         .and_then(|next| own_path(oauth.public_url(), next));
-    oauth.begin(&cookies, next)
+    oauth.begin(&cookies, next) // step 1
 }
 
 /// `GET /auth?code=…&state=…`: back from the provider; a session begins.
@@ -39,8 +41,8 @@ pub async fn auth(
     let verified = oauth.verify(&cookies, &callback)?; // step 2: ours, from this browser, once
     let login = oauth.exchange(verified).await?; // step 3: the code for a token
     let identity = oauth.identity(&login.token).await?; // step 4: whose token it is
-    // Replace this with your own: find the account of (provider, subject), or create it. Never by
-    // name or e-mail address, which change hands.
+    // Replace this with your own: find the account of (provider, subject), or create it, and begin
+    // its session. Never look it up by name or e-mail address, which change hands.
     session.begin(identity, login.token)?;
 
     Ok(Redirect::to(login.next.as_deref().unwrap_or("/users/me")))
@@ -62,6 +64,7 @@ impl AppState {
     /// Ends the session of this browser, whatever the provider does: a separate task revokes the
     /// token, and the response does not wait for it.
     pub fn end(&self, cookies: &SessionCookies) {
+        // Before `end`: afterwards the token cannot be read any more.
         let session = cookies.session(self.oauth.provider());
         let token = session.and_then(|session| cookies.token(&session));
         cookies.end();
@@ -76,10 +79,9 @@ impl AppState {
 /// A path on this server, or nothing: an attacker who could choose where a login ends would send
 /// people from our address to a copy of our page (open redirector, RFC 9700, section 4.11).
 pub fn own_path(own: &PublicUrl, next: &str) -> Option<String> {
-    // Browsers read `\` as `/` and resolve `/.//host`, so the URL is resolved as they would resolve
-    // it.
+    // Parsed as a browser does: `\` counts as `/`, and `/.//host` becomes `//host`.
     let url = own.as_url().join(next).ok()?;
-    let path = url[url::Position::BeforePath..].to_owned();
+    let path = url[Position::BeforePath..].to_owned();
     let stays = next.starts_with('/') && url.origin() == own.as_url().origin();
     (stays && !path.starts_with("//") && path.len() <= MAX_NEXT).then_some(path)
 }

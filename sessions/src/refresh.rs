@@ -18,7 +18,7 @@ use crate::session::{Session, SessionCookies};
 #[derive(Clone, Debug)]
 pub struct Refreshes(Arc<Expiring<Refresh>>);
 
-/// The first request does it for all of them.
+/// One refresh: the first request that needs it redeems the token, and the others wait for it.
 type Refresh = Arc<OnceCell<Result<Token>>>;
 
 impl Default for Refreshes {
@@ -28,7 +28,8 @@ impl Default for Refreshes {
 }
 
 impl Refreshes {
-    /// The provider's access token of this session, a new one if the last has expired.
+    /// The provider's access token of this session, a new one if the last has expired. Without a
+    /// refresh token, the expired one is returned, and the provider rejects it.
     ///
     /// [`Error::NotLoggedIn`] when there is no token, or the provider no longer issues one;
     /// [`Error::Provider`] when it cannot be reached, and then the user stays logged in.
@@ -50,29 +51,28 @@ impl Refreshes {
         }
     }
 
-    /// Revokes the token of a session that has ended, and the token that a refresh issued for it:
-    /// the browser may never have received that one, and not every provider revokes it with the old
-    /// one.
+    /// Revokes the token of a session that has ended. If a refresh has replaced it, revokes the new
+    /// token as well: the browser may never have received it, and not every provider revokes both.
     pub async fn revoke(&self, oauth: &OAuth, token: &Token) {
         let refreshed = match &token.refresh_token {
-            Some(refresh_token) => self.last_refresh(refresh_token).await,
+            Some(refresh_token) => self.finish_refresh(refresh_token).await,
             None => None,
         };
         let revoke = async |token: &Token| {
             let refresh_token = token.refresh_token.as_ref();
             oauth.revoke(&token.access_token, refresh_token).await;
         };
-        let revoke_refreshed = async {
-            if let Some(token) = &refreshed {
-                revoke(token).await;
+        match &refreshed {
+            Some(refreshed) => {
+                tokio::join!(revoke(token), revoke(refreshed));
             }
-        };
-        tokio::join!(revoke(token), revoke_refreshed);
+            None => revoke(token).await,
+        }
     }
 
-    /// The token that the refresh of this one issued, once it has finished. If there was no
-    /// refresh, none can begin from now on.
-    async fn last_refresh(&self, refresh_token: &RefreshToken) -> Option<Token> {
+    /// Waits for the refresh of this token, if there is one, and returns what it issued. Otherwise
+    /// prevents one for as long as this table remembers it.
+    async fn finish_refresh(&self, refresh_token: &RefreshToken) -> Option<Token> {
         let refresh = self.shared(refresh_token);
         let none = async || Err(Error::NotLoggedIn);
         refresh.get_or_init(none).await.clone().ok()
@@ -116,7 +116,8 @@ impl Refreshes {
     }
 }
 
-/// Whether the new token has expired already, and the refresh token can be redeemed again.
+/// Whether a remembered refresh is of no more use: its token has expired within the minute, and the
+/// provider did not rotate the refresh token, which can be redeemed again.
 fn must_be_repeated(refresh: &Refresh, refresh_token: &RefreshToken) -> bool {
     let Some(Ok(token)) = refresh.get() else {
         return false;

@@ -30,7 +30,7 @@ pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
 const SESSION: &str = "session";
 const TOKEN: &str = "token";
 
-/// Who is logged in: an authenticated user, never merely a browser that was here before.
+/// A user who is logged in. A browser that was only here before has none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// Its id, 256 random bits, which ties the token to the session.
@@ -101,8 +101,8 @@ impl SessionCookies {
     /// Begins a session. Its id is new, so nobody can have planted it before the login (session
     /// fixation).
     ///
-    /// It replaces this browser's previous session, whose token is not revoked: at some providers
-    /// this would revoke the token of the new session as well.
+    /// It replaces this browser's previous session, whose token is not revoked: some providers would
+    /// revoke the token of the new session with it.
     pub fn begin(&self, identity: Identity, token: Token) -> Result<Session> {
         let replaced = self.of_any_provider();
         let session = Session {
@@ -117,7 +117,8 @@ impl SessionCookies {
         Ok(session)
     }
 
-    /// Ends the session of this browser: a logout.
+    /// Logs this browser out: removes its cookies. A copy of the session's cookie is valid until it
+    /// expires; to reject it earlier, add a check to [`LoggedIn`].
     pub fn end(&self) {
         if let Some(ended) = self.of_any_provider() {
             self.ended.add(ended);
@@ -145,7 +146,7 @@ impl SessionCookies {
     }
 
     /// Stores the provider's token, unless the session has ended: a refresh that finishes late must
-    /// neither undo a logout nor replace the token of the next session.
+    /// neither leave a token behind nor replace that of the next session.
     pub fn set_token(&self, session: &Session, token: Token) -> Result<()> {
         if self.ended.contains(session) {
             return Ok(());
@@ -159,8 +160,8 @@ impl SessionCookies {
         self.keys.encrypt(&self.cookies, TOKEN, &token, LIFETIME)
     }
 
-    /// Removes a session whose login has ended at the provider. If it has also ended here, the
-    /// cookies may already belong to the next session, so they stay.
+    /// Removes a session whose token is missing or no longer accepted. If the session has also ended
+    /// here, the cookies may already belong to the next one, so they stay.
     pub fn forget(&self, session: &Session) {
         if !self.ended.contains(session) {
             self.remove();
@@ -183,10 +184,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let cookies = Cookies::from_request_parts(parts, state).await;
-        // Not the words of tower-cookies, which name a layer that accepts planted cookies.
+        // The error of tower-cookies recommends its own layer, which accepts planted cookies.
         let cookies = cookies.map_err(|_| NO_COOKIES)?;
-        let (keys, ended) = (FromRef::from_ref(state), FromRef::from_ref(state));
-        Ok(Self::new(cookies, keys, ended))
+        let keys = CookieKeys::from_ref(state);
+        Ok(Self::new(cookies, keys, EndedSessions::from_ref(state)))
     }
 }
 

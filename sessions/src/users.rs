@@ -22,7 +22,7 @@ pub async fn me(
         Ok(access_token) => oauth.userinfo(&access_token).await,
         Err(error) => Err(error),
     };
-    // The provider has ended the login, so the session ends too.
+    // No token, or one that the provider no longer accepts: the user must log in again.
     if matches!(user, Err(Error::NotLoggedIn)) {
         cookies.forget(&session);
     }

@@ -73,9 +73,10 @@ async fn token(
     let attempt = request.check(&users.tokens)?;
     let user = users
         .authenticate(&attempt.username, &attempt.password)
-        .await;
+        .await
+        .map_err(|refusal| attempt.refused(&users.tokens, refusal))?;
 
-    attempt.answer(&users.tokens, user)
+    Ok(attempt.answer(&users.tokens, &user))
 }
 
 /// `POST /login`: the implicit grant, likewise.
@@ -88,9 +89,10 @@ async fn submit(
     let attempt = request.login()?;
     let user = users
         .authenticate(&attempt.username, &attempt.password)
-        .await;
+        .await
+        .map_err(|refusal| request.refused(refusal))?;
 
-    request.answer(&users.tokens, &attempt, user)
+    Ok(request.answer(&users.tokens, &attempt, &user))
 }
 
 /// `GET /users/me/`: who the token belongs to.

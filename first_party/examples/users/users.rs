@@ -14,7 +14,7 @@ use common::{
     settings::{FromSettings, Setting, Settings},
 };
 use first_party::{
-    password::{Authenticated, User},
+    password::User,
     scopes::Scopes,
     token::{JWT_SECRET, Tokens},
 };
@@ -75,7 +75,7 @@ struct Account {
 impl Users {
     /// The user with this password. It does not reveal which users exist: an unknown name gets the
     /// same answer, the same work and the same limit.
-    pub async fn authenticate(&self, username: &str, password: &str) -> Authenticated {
+    pub async fn authenticate(&self, username: &str, password: &str) -> Result<User, Response> {
         if password.len() > MAX_PASSWORD {
             return Err(OAuthError::invalid_request("the password is too long").into_response());
         }

@@ -13,8 +13,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use super::super::session::LIFETIME;
-use super::{Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
+use super::{super::session::LIFETIME, Claim, Listed, MAX_SESSIONS, SENT, Stored, UNSENT};
 
 /// How long one step may take. The first one that fails ends the request: with 503, within 3 s.
 const TIME_LIMIT: Duration = Duration::from_millis(900);
