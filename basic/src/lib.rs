@@ -81,8 +81,8 @@ async fn index(State(oauth): State<OAuth>) -> Page<Index> {
     )
 }
 
-/// `GET /login`: sends the browser to the provider. [`PublicHost`] makes sure that the cookie is set
-/// on the host to which the provider sends it back.
+/// `GET /login`: sends the browser to the provider. On this machine, which has several names,
+/// [`PublicHost`] makes sure that the cookie is set on the one where the login ends.
 async fn login(_: PublicHost, State(oauth): State<OAuth>, cookies: Cookies) -> Result<Redirect> {
     oauth.begin(&cookies, None) // step 1
 }

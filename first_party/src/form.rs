@@ -59,7 +59,7 @@ fn for_client(tokens: &Tokens, request: &ImplicitRequest) -> Response {
             .collect(),
     };
     let page = Page::new("Log in", form);
-    // Browsers apply the policy for forms to the redirect after the form too.
+    // Chromium applies the policy for forms to the redirect after the form too.
     match tokens.public_url().as_url().join(&request.redirect_uri) {
         Ok(client) => page.form_redirects_to(&client),
         Err(_) => page,

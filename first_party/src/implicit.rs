@@ -67,7 +67,7 @@ pub struct ImplicitRequest {
 impl ImplicitRequest {
     /// Until the client and the redirect URI are known to be right, errors are shown here: a
     /// redirect would make us an open redirector. After that, errors are redirects to the client
-    /// (section 4.2.2.1).
+    /// (section 4.2.2.1). `GET /flow` calls the request `what`.
     pub fn check(tokens: &Tokens, params: Unchecked, what: &str) -> Result<Self, Response> {
         const NAMES: [&str; 5] = [
             "response_type",
@@ -164,7 +164,8 @@ impl ImplicitRequest {
         redirect(&self.redirect_uri, &answer)
     }
 
-    /// The page for a user who has not logged in, without the code that `/token` adds.
+    /// The response to a user who has not logged in, without the OAuth error code, which is meant for
+    /// clients.
     pub fn refused(&self, refusal: Response) -> Response {
         self.narrate(&refusal);
         without_code(refusal)

@@ -1,5 +1,5 @@
-//! What the log and `GET /flow` say about the two grants: never the password. Nothing depends on it;
-//! a copy can do without.
+//! What the log and `GET /flow` say about the two grants: never the password. No check depends on it:
+//! a copy can leave it out, together with the calls to it.
 
 use axum::response::Response;
 use common::{

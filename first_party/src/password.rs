@@ -175,7 +175,7 @@ impl LoginAttempt {
         (NO_STORE, Json(token))
     }
 
-    /// The response to a client whose user has not.
+    /// The response to a client whose user has not logged in.
     pub fn refused(&self, tokens: &Tokens, refusal: Response) -> Response {
         narration::password_refusal(tokens, &self.shown(), &refusal);
         refusal

@@ -22,7 +22,7 @@ pub const SCOPES: [(&str, &str); 3] = [
     ("third.scope", "Can access both endpoint1 and endpoint2"),
 ];
 
-/// A set of scopes, one bit for each.
+/// The bits of a set of scopes, as many as there can be scopes.
 pub type Bits = u8;
 
 /// `some.scope`

@@ -41,6 +41,7 @@ async fn debug_shows_no_secret_of_users_and_tokens() {
     };
     start(app, &[("JWT_SECRET", SECRET)]).await;
     printed.add(&shared);
+    printed.add(&first_party::scopes::Scopes::ALL);
     printed.add(&BearerError::InsufficientScope("some.scope".into()));
     let signature = token.as_str().and_then(|token| token.rsplit('.').next());
     printed.assert_hides(&[SECRET, PASSWORD, "secret123", "nobody-knows", "$argon2"]);

@@ -14,9 +14,10 @@ use crate::session::Session;
 /// the cookies any more, which by then may be those of the next session. No request lasts as long
 /// as a minute: [`protect`](common::server::protect) ends it sooner.
 ///
-/// This table is per process. A refresh that finishes late on another replica, or whose response is
-/// already on its way, replaces the `token` cookie of the next session. Nobody gets another user's data, because a token is valid only
-/// together with its own session, but the user must log in again. Send the requests of one browser
+/// This table is per process, and it cannot recall a response that is already on its way. A refresh
+/// that finishes late on another replica, or such a response, replaces the `token` cookie of the
+/// next session. Nobody gets another user's data, because a token is valid only together with its
+/// own session, but the user must log in again. Against the former, send the requests of one browser
 /// to one replica, or keep this table where all replicas can find it.
 #[derive(Clone, Debug)]
 pub struct EndedSessions(Arc<Expiring<()>>);

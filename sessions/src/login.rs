@@ -17,8 +17,8 @@ use crate::{AppState, session::SessionCookies};
 /// with the session's cookies they must fit into a header that proxies accept.
 const MAX_NEXT: usize = 128;
 
-/// `GET /login?next=/path`: sends the browser to the provider. [`PublicHost`] makes sure that the
-/// cookie is set on the host to which the provider sends it back.
+/// `GET /login?next=/path`: sends the browser to the provider. On this machine, which has several
+/// names, [`PublicHost`] makes sure that the cookie is set on the one where the login ends.
 pub async fn login(
     _: PublicHost,
     State(oauth): State<OAuth>,

@@ -29,7 +29,7 @@ impl Default for Refreshes {
 
 impl Refreshes {
     /// The provider's access token of this session, a new one if the last has expired. Without a
-    /// refresh token, the expired one is returned, and the provider rejects it.
+    /// refresh token, the expired access token is returned, and the provider rejects it.
     ///
     /// [`Error::NotLoggedIn`] when there is no token, or the provider no longer issues one;
     /// [`Error::Provider`] when it cannot be reached, and then the user stays logged in.

@@ -30,7 +30,7 @@ pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
 const SESSION: &str = "session";
 const TOKEN: &str = "token";
 
-/// A user who is logged in. A browser that was only here before has none.
+/// Who is logged in. A browser that has only visited has no session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// Its id, 256 random bits, which ties the token to the session.
