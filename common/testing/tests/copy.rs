@@ -45,7 +45,10 @@ fn copied(goal: &str, server: &str) -> PathBuf {
     }
     let has_examples = to.join(server).join("examples").exists();
     edit(&to.join(server).join("Cargo.toml"), |manifest| {
-        without_tests(manifest, has_examples)
+        let manifest = without_tests(manifest, has_examples);
+        let (start, rest) = manifest.split_once("\ndefault = [").expect("the features");
+        let (_, rest) = rest.split_once(']').expect("their end");
+        format!("{start}\ndefault = []{rest}")
     });
     edit(&to.join("common/Cargo.toml"), |manifest| {
         without_tests(manifest, false)
@@ -88,7 +91,7 @@ fn without_tests(manifest: &str, has_examples: bool) -> String {
 }
 
 fn copy(from: &Path, to: &Path) {
-    // The demo provider stays behind too: without it, only a build without default features works.
+    // The demo provider stays behind too: without it, a build with the feature `demo` fails.
     const LEFT: [&str; 5] = ["benches", "demo", "demo.rs", "testing", "tests"];
 
     if from.is_dir() {
@@ -113,7 +116,8 @@ fn build(workspace: &Path, server: &str, example: Option<&str>) -> String {
     fs::copy(root().join("Cargo.lock"), workspace.join("Cargo.lock")).expect("the versions");
     let what = example.map(|example| ["--example", example]);
     let status = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["build", "--offline", "--no-default-features", "-p", server])
+        // The whole workspace, as readers build it: that turns on the default features of each member.
+        .args(["build", "--offline"])
         .args(what.iter().flatten())
         .current_dir(workspace)
         .env("CARGO_BUILD_BUILD_DIR", shared)
@@ -188,7 +192,7 @@ edition.workspace = true
 [dependencies]
 axum.workspace = true
 common.workspace = true
-first_party = { path = "../first_party", default-features = false }
+first_party = { path = "../first_party" }
 "#;
 
 const OWN_SERVER: &str = r#"
