@@ -49,8 +49,8 @@ impl OAuthError {
         }
     }
 
-    /// The error that a response was built from, for a log or a diagram. A response that says `429` or
-    /// the like has none.
+    /// The error that a response was built from, for a log or a diagram. A response that says `429`
+    /// or the like has none.
     pub fn of(response: &Response) -> Option<Self> {
         response.extensions().get().copied()
     }
